@@ -1,8 +1,8 @@
-"""Compiles the hot core (`native/`) into the package, and makes of README.md what an index of packages shows.
+"""Compiles the hot core (`native/`) into the package, and turns README.md into what a package index shows.
 
-Where no compiler works the wheel is pure Python, and the build says so.
+Without a working compiler the wheel is pure Python, and the build says so.
 
-NGRAMSPEC_NATIVE=1 in the environment makes a failure an error, as for wheels that are published; 0 leaves it out.
+NGRAMSPEC_NATIVE=1 in the environment makes a failure an error, as for published wheels; 0 skips the core.
 The extension is built for the stable ABI, so one wheel serves CPython 3.11 and all later versions.
 """
 
@@ -23,25 +23,25 @@ VARIABLE = "NGRAMSPEC_NATIVE"
 ABI = "0x030B0000"
 """The stable ABI of CPython 3.11, the first that has the buffer protocol."""
 FLAGS = ["-std=c++17", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
-"""Of GCC and Clang. Products and sums are rounded one by one, as Python does."""
+"""For GCC and Clang. Products and sums are rounded separately, as in Python."""
 PACKAGE = "ngramspec/drafting/core"
 
 
 RELATIVE_LINK = re.compile(r"\[([^\[\]]+)\]\((?!\w+:)([^()#]+)[^()]*\)")
-"""A link of Markdown to a file of this repository: its words, and the file."""
+"""A Markdown link to a file of this repository: its text, and the file."""
 
 
 class ReadmeHook(MetadataHookInterface):
-    """The README as the metadata have it: an index of packages does not have the files that it links to."""
+    """The README for the metadata: a package index does not have the files that it links to."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Add it, with the names of files instead of links to them."""
+        """Add the README, with file names instead of links to files."""
         text = Path(self.root, "README.md").read_text("utf-8")
         metadata["readme"] = {"content-type": "text/markdown", "text": without_links(text)}
 
 
 def without_links(text: str) -> str:
-    """Markdown whose links to files of this repository are their words, and the file's name unless that is the same."""
+    """Markdown whose links to files of this repository are replaced by their text, and the file name if it differs."""
     return RELATIVE_LINK.sub(lambda found: _named(found[1], found[2]), text)
 
 
@@ -53,7 +53,7 @@ class NativeHook(BuildHookInterface):
     """Adds `ngramspec/drafting/core/_native.abi3.so` to a wheel, or to the sources of an editable install."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and tell hatchling what came out."""
+        """Compile, and tell hatchling the result."""
         wish = os.environ.get(VARIABLE)
         if wish not in (None, "", "0", "1"):
             raise ValueError(f"{VARIABLE} must be 1, 0 or not set, got {wish!r}")
@@ -62,7 +62,7 @@ class NativeHook(BuildHookInterface):
         self._folder = tempfile.TemporaryDirectory()
         try:
             built = compiled(Path(self.root, "native"), Path(self._folder.name))
-        except Exception as error:  # of many kinds, where a compiler or a tool is missing or fails
+        except Exception as error:  # of any kind, if a compiler or tool is missing or fails
             if wish == "1":
                 raise
             self.app.display_warning(f"ngramspec is installed without its compiled core, and drafts slower: {error}")
@@ -76,13 +76,13 @@ class NativeHook(BuildHookInterface):
         build_data["tag"] = f"cp311-abi3-{platform()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """The wheel is written."""
+        """Clean up, after the wheel is written."""
         if hasattr(self, "_folder"):
             self._folder.cleanup()
 
 
 def digest(sources: Path) -> str:
-    """Of all files in the folder `sources`; the extension has that of the files it was compiled from."""
+    """Digest of all source files in the folder `sources`; the extension has that of the files it was compiled from."""
     found = hashlib.sha256()
     for path in sorted(sources.iterdir()):
         if path.suffix in (".hpp", ".pyx"):
@@ -91,7 +91,7 @@ def digest(sources: Path) -> str:
 
 
 def compiled(sources: Path, folder: Path) -> Path:
-    """Compile `sources` in the empty `folder`; returns where the extension is."""
+    """Compile `sources` in the empty `folder`; returns the path of the extension."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
@@ -116,5 +116,5 @@ def compiled(sources: Path, folder: Path) -> Path:
 
 
 def platform() -> str:
-    """The platform's tag, as wheels have it. A wheel for many distributions of Linux is made from it by auditwheel."""
+    """The platform tag of the wheel, from which auditwheel makes one for many Linux distributions."""
     return sysconfig.get_platform().replace("-", "_").replace(".", "_")  # cibuildwheel sets what this is on a Mac

@@ -10,7 +10,7 @@ HOME = Path(__file__).parent
 
 
 def commands() -> dict[str, str]:
-    """The modules that can be run, by name: the first line of what each says of itself."""
+    """The modules that can be run: name to first line of the docstring."""
     found = {}
     for path in sorted(HOME.glob("*.py")):
         module = ast.parse(path.read_text(encoding="utf-8"))

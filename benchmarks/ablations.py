@@ -1,7 +1,7 @@
-"""Our drafter with one idea switched off at a time: what does each bring?
+"""What does each idea of our drafter gain? One is switched off at a time.
 
-Private parts of the plain core are replaced here, and nowhere else: nobody who drafts would want these switches. The
-compiled core has no such parts, and makes the same drafts: so these rules run with NGRAMSPEC_CORE=plain.
+Private parts of the plain core are replaced here, and nowhere else, because no user needs these switches. The compiled
+core has no such parts, and makes the same drafts, so these rules run with NGRAMSPEC_CORE=plain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from ngramspec.drafting.segments import Segment, Segments
 
 
 def check_core() -> None:
-    """Leave with a message where parts of the core cannot be replaced."""
+    """Exit with a message if parts of the core cannot be replaced."""
     if is_compiled():
         raise SystemExit("ablations replace parts of the plain core, got the compiled one: set NGRAMSPEC_CORE=plain")
 
@@ -43,11 +43,11 @@ class _NoCopy(Copy):
         pass
 
     def follow(self, tokens: Sequence[int], text: "memoryview[int]", end: int) -> None:
-        self.start = -1  # the most similar prompt has set it
+        self.start = -1  # undo the start that the most similar prompt set
 
 
 class WithoutCopies(AdaptiveLookup):
-    """Nothing goes on after a token that differed; matches alone."""
+    """Only matches: nothing continues after a token that differed."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
@@ -78,7 +78,7 @@ class _LongestAlone(Chain):
 
 
 class LongestAlone(AdaptiveLookup):
-    """The source that agrees over the most tokens is followed, whatever the others say; the row's own first."""
+    """Always follows the source that agrees over the most tokens; in a tie the row's own text."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
@@ -89,32 +89,32 @@ class LongestAlone(AdaptiveLookup):
 
 
 class WithoutAgreement(Survival):
-    """Whether the occurrence before the match goes on the same is not looked at.
+    """Ignores whether the occurrence before the match continues in the same way.
 
-    It knows nothing at first, for the prior was learnt with agreement.
+    It starts without a prior, which was learnt with agreement.
     """
 
     _OF_MATCHES = pack((NUM_KINDS - 1, NUM_KINDS - 1, 0, 0, 0), (0,) * NUM_SOURCES)
-    """The kinds of the two matches in a key, which say how they agree; those of copies say something else."""
+    """Mask of the kinds of the two matches in a key, which say how they agree; a copy's kind has another meaning."""
 
     def __init__(self) -> None:
-        """Know nothing."""
+        """Start without a prior."""
         super().__init__(knows_nothing=True)
 
     def weigh(self, key: int, recent: int, ahead: int, foreseen: int = NOT_FORESEEN) -> tuple[float, Features]:
-        """As if nothing earlier read like the match."""
+        """Weigh as if the match had no earlier occurrence."""
         return super().weigh(key & ~self._OF_MATCHES, recent, ahead, foreseen)
 
 
 class Frozen(Survival):
-    """The prior, and nothing else."""
+    """Only the prior: nothing is learnt."""
 
     def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
 
 class BranchesOfOneText(AdaptiveLookup):
-    """Trees whose branches come from the row's own text alone, or from the history alone; their chain is from both."""
+    """Trees with branches from only the row's own text, or only the history; their chain is from both."""
 
     def __init__(self, *, is_own: bool) -> None:
         """Begin without a history."""
@@ -136,7 +136,7 @@ class _Unheeding(AdaptiveLookupSession):
 
 
 class OfTextAlone(AdaptiveLookup):
-    """Nothing is heeded of what the target held for likely."""
+    """Does not heed the target's likeliest tokens."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
@@ -154,10 +154,10 @@ class _Unrecycling(Branches):
 
 
 class WithBranches(AdaptiveLookup):
-    """Trees and paths are grown in another way."""
+    """Grows trees and paths in another way."""
 
     def __init__(self, branches: type[Branches]) -> None:
-        """Begin without a history; branches: what grows those of a row."""
+        """Begin without a history; branches: grows those of a row."""
         super().__init__()
         self._branches = branches
 
@@ -178,7 +178,7 @@ class _Unmixed(Branches):
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A rule with an idea switched off. than: the name of the one that it is compared with."""
+    """A rule with an idea switched off. than: the name of the rule that it is compared with."""
 
     rule: Rule
     than: str = OURS.name
@@ -223,9 +223,9 @@ OF_TREES = (
         Rule("no recycling", "what was said earlier", lambda: WithBranches(_Unrecycling), takes_trees=True), TREES.name
     ),
 )
-"""These need WITH_TREES beside them."""
+"""These also need WITH_TREES."""
 
 
 def spelled_alike(vocabulary: Sequence[bytes]) -> Ablation:
-    """What is off by default, switched on: text is also matched by its bytes."""
+    """A default turned around: text is also matched by its bytes."""
     return Ablation(Rule("with vocabulary", "and what is spelled alike", lambda: AdaptiveLookup(vocabulary=vocabulary)))

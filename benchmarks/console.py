@@ -1,10 +1,10 @@
-"""Where the tables go."""
+"""The console for tables."""
 
 from rich.console import Console
 
 
 def wide_console() -> Console:
-    """A pipe has no width, and a table that wraps cannot be read or cut."""
+    """A wide console: a pipe has no width, and a wrapped table cannot be read or cut."""
     console = Console()
     if not console.is_terminal:
         console.width = 150

@@ -4,12 +4,11 @@
 
 The jobs are the first summary, rename, extraction under a schema and chat of `real_prompts.toml`, and a second order
 under the schema of the first one and in its segment, so that it can draft from the earlier answer. The order of the
-file is older than the demo, and nobody has looked for a prompt that goes well.
+file is older than the demo, and no prompt was selected by its result.
 
 Each job is decoded greedily, in float32, once in each way, in turn; seconds are those of whole `generate()` calls on
-this machine. One call shows an order and no more: `python -m benchmarks.real` measures. transformers' lookup is left
-out where there is a schema, because its text is another one there. A text of ours that is not plain's ends the demo
-with exit code 1.
+this machine. One call shows only an order of magnitude: `python -m benchmarks.real` measures. transformers' lookup is
+left out under a schema, because its text differs there. If our text is not plain decoding's, the exit code is 1.
 """
 
 import argparse
@@ -50,7 +49,7 @@ SOURCES = {
     "schema": ("yellow", ""),
     "other": ("blue", " (a copy that goes on after a token that differs)"),
 }
-"""Where an accepted draft token stands, after the same tokens as in the answer: its colour, and what more is to say."""
+"""The text in which an accepted draft token follows the same tokens as in the answer: its colour, and its caption."""
 
 RULE = (
     "Jobs: the first summary, rename, extraction and chat of benchmarks/real_prompts.toml, and a second order in the"
@@ -72,7 +71,7 @@ NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call. schema: that its answer fits, None for free text. segment: that it shares a history with."""
+    """One call. schema: of its answer, None for free text. segment: whose history it shares."""
 
     name: str
     prompt: str
@@ -83,7 +82,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a way made of a job: the emitted tokens, wall seconds, and passes of the model."""
+    """The result of a job in one way: the emitted tokens, wall seconds, and passes of the model."""
 
     tokens: list[int]
     seconds: float
@@ -92,7 +91,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A job in all ways. lookup: None where it cannot be exact. sources: of our tokens, None for the model's own."""
+    """A job in all ways. lookup: None if it cannot be exact. sources: of our tokens, None for the model's own."""
 
     job: Job
     num_prompt_tokens: int
@@ -127,7 +126,7 @@ class Demo:
         self._answers: dict[str, list[int]] = {}
 
     def run(self, job: Job) -> Shown:
-        """Decode a job plainly, by transformers' lookup where that is exact, and with drafts."""
+        """Decode a job plainly, with transformers' lookup if that is exact, and with drafts."""
         prompt = self._prompt(job.prompt.strip())
         settings = {"max_new_tokens": job.max_new_tokens, "do_sample": False, "pad_token_id": self._pad_token()}
         masked, guarded = {}, {}

@@ -1,4 +1,4 @@
-"""The results as tables: of all rules, by segment, and of what each idea brings."""
+"""The results as tables: of all rules, by segment, and of the gain of each idea."""
 
 from collections.abc import Iterable, Sequence
 
@@ -51,7 +51,7 @@ def _leads(ours: Result, others: Sequence[Result]) -> list[str]:
 
 
 def hosted_table(ours: Result, others: Sequence[Result]) -> Table:
-    """The speed-up of all requests with the host's time in each pass, and by how much it is less; of timed rules."""
+    """The speed-up of all requests with host time in each pass, and by how much that is lower; for timed rules."""
     loop = loop_time()
     title = (
         "Modelled speed-up with the host's time on this machine in each pass: the CPU time of drafting, and of the loop"
@@ -76,7 +76,7 @@ def _hosted_cells(result: Result, batch: int) -> tuple[str, str, str]:
 
 
 def segments_table(ours: Result, others: Sequence[Result]) -> Table:
-    """By segment: ours, and whichever other rule is the best there, as known afterwards."""
+    """By segment: ours, and the best other rule, chosen in hindsight."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("segment", no_wrap=True)
     table.add_column("tokens", justify="right")
@@ -101,7 +101,7 @@ def segments_table(ours: Result, others: Sequence[Result]) -> Table:
 
 
 def ablations_table(ablations: Sequence[Ablation], ablated: Sequence[Result], known: dict[str, Result]) -> Table:
-    """The speed-up without each idea, and by how much it is less; known: results by the name of their rule."""
+    """The speed-up without each idea, and by how much that is lower; known: results by name of rule."""
     table = Table("", "what is otherwise", "than", box=SIMPLE_HEAD, pad_edge=False)
     for batch in BATCHES:
         table.add_column(f"N = {batch}", justify="right")

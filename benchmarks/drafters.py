@@ -1,21 +1,21 @@
-"""How far do the rules for choosing a draft carry? All of them on the same recorded requests, through one replay.
+"""How good are the rules for choosing a draft? All of them on the same recorded requests, through one replay.
 
     python -m benchmarks.drafters [TRACES...] [--ablation] [--trees] [--limit 20] [--loops] [--json]
 
-The speed-up is modelled: tokens per pass, times what a pass of plain decoding costs among N requests, over what one
-with drafts costs, by a published fit (`ngramspec.decoding.FITS`). A rule with a fixed setting is replayed once; ours
+The speed-up is modelled: tokens per pass, times the cost of a pass of plain decoding among N requests, over the cost
+of one with drafts, by a published fit (`ngramspec.decoding.FITS`). A rule with a fixed setting is replayed once; ours
 for each N, as by `ngramspec replay --cost h100-8b --batch N`: through one drafter, with the segment named.
 
-A second table adds to each pass what it takes on this machine beside the device: for each row the CPU time of drafting,
-as it is measured while the rule is replayed, and of the loop, which is measured once in the run, on a network of one
-small layer (`ngramspec.testing.loop_time`). Nothing is added to plain decoding, nothing is done while the device works,
-and drafts are as long as pays without that time; so it is a lower bound.
+A second table adds this machine's host time to each pass: for each row the CPU time of drafting, measured while the
+rule is replayed, and of the loop, measured once in the run on a network of one small layer
+(`ngramspec.testing.loop_time`). Nothing is added to plain decoding, host work does not overlap with the device's, and
+drafts are as long as pays without that time. So it is a lower bound.
 
-µs per token is CPU time of drafting, the prompt's indexing left out: on a busy machine, a clock on the wall measures
-the neighbours. It is shown where the drafter is the project's own code; transformers' and vLLM's rules run here on a
+µs per token is CPU time of drafting, without the prompt's indexing: on a busy machine, wall time measures other
+processes, too. It is shown if the drafter is the project's own code; transformers' and vLLM's rules run here on a
 dictionary of ours, whose time says nothing about theirs.
 
-All recordings take about ten minutes; the ablation, which makes 40 replays more, some forty minutes on top.
+All recordings take about ten minutes; the ablation, with 40 more replays, some forty minutes on top.
 """
 
 import json

@@ -1,12 +1,12 @@
-"""What drafting with history costs the host: against the length of the context, and in a step of many rows.
+"""How much host time does drafting with history take? By the length of the context, and in a step of many rows.
 
     python -m benchmarks.drafting [TRACES...] [--trees] [--rows 128] [--rounds 3] [--contexts 1024 131072] [--json]
 
 A drafter first serves the requests of its history, one segment for all. Then it serves others after a context of
-recorded text, drafting as long as a token survives with a probability of 0.01, as a GPU allows with one request, and
-of 0.4, as with 128. A drafter is made anew for every round, so that all rounds make the same calls: a call's time is
-the median of its rounds, and what is printed is the sum, per emitted token and per pass. A step of many rows is
-`propose_all` for them, every row having emitted a token since the step before: the median of the steps.
+recorded text. It drafts down to a survival of 0.01, as a GPU allows with one request, and of 0.4, as with 128. Each
+round has a new drafter, so that all rounds make the same calls. A call's time is the median of its rounds, and the
+printed figure is the sum, per emitted token and per pass. A step of many rows is `propose_all` for rows that have
+emitted a token each since the last step; its figure is the median of the steps.
 """
 
 import json
@@ -34,9 +34,9 @@ from ngramspec.replay import Trace, load_tokenizer, read_traces
 CONTEXTS = (1024, 8192, 131072)
 ROW_CONTEXT = 8192
 SURVIVALS = (0.01, 0.4)
-MAX_DRAFT_TOKENS = 48  # fewer than the budget allows: times are compared with earlier ones
+MAX_DRAFT_TOKENS = 48  # fewer than the budget allows, to compare times with earlier ones
 MAX_EMITTED = 200
-NUM_EARLIER = 10  # requests of the history for each that is timed
+NUM_EARLIER = 10  # requests of the history per timed request
 STEPS = 20
 SEGMENT = "benchmark"
 
@@ -56,7 +56,7 @@ def main() -> None:
     traces = _read(trace_paths(command_line, arguments.traces), arguments.tokenizer)
     timed, earlier = traces[: arguments.requests], traces[arguments.requests :]
     text = np.concatenate([part for trace in earlier for part in (trace.prompt, trace.output)])
-    text = np.resize(text, max(text.size, 2 * ROW_CONTEXT, *arguments.contexts))  # a small file is read over and over
+    text = np.resize(text, max(text.size, 2 * ROW_CONTEXT, *arguments.contexts))  # a small file is repeated
     earlier = earlier[: NUM_EARLIER * len(timed)]
     cells = [(context, survival) for context in arguments.contexts for survival in SURVIVALS]
     rounds: list[list[list[Call]]] = []
@@ -90,7 +90,7 @@ def _read(paths: Sequence[Path], tokenizer_name: str) -> list[Trace]:
 def _calls(
     drafter: AdaptiveLookup, timed: Sequence[Trace], context: TokenArray, survival: float, is_tree: bool
 ) -> list[Call]:
-    """Every call's times; the history stays as it is, for no row is closed."""
+    """Every call's times; the history does not change, because no row is closed."""
     calls: list[Call] = []
     for trace in timed:
         prompt = np.concatenate((context, trace.prompt))[-context.size :]
@@ -130,7 +130,7 @@ def _serve(
     *,
     is_tree: bool = False,
 ) -> None:
-    """Decode `output` as a target would that chooses it; adds the times to `calls`."""
+    """Decode `output` like a target that chooses it; adds the times to `calls`."""
     session.extend(prompt)
     session.extend(output[:1])
     position, propose = 1, session.propose_tree if is_tree else session.propose
@@ -152,7 +152,7 @@ def _serve(
 
 
 def _step(drafter: AdaptiveLookup, text: TokenArray, num_rows: int, propose: Callable[..., object]) -> float:
-    # Rows begin all over the text, and go on as it does.
+    # Rows begin at positions all over the text, and continue like it.
     starts = np.linspace(0, text.size - ROW_CONTEXT - STEPS, num_rows).astype(int).tolist()
     sessions = [drafter.open(SEGMENT) for _ in starts]
     for session, start in zip(sessions, starts, strict=True):
@@ -174,7 +174,7 @@ def _bytes_per_history_token(earlier: Sequence[Trace]) -> float:
         history.add(sketch(trace.prompt), trace.output)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    if is_compiled():  # what is taken outside of Python is not traced
+    if is_compiled():  # memory outside of Python is not traced
         size += history.index.nbytes
     return size / len(history.index)
 

@@ -1,15 +1,15 @@
-"""Does it pay where the network is real? Plain decoding, transformers' prompt lookup and ngramspec on recorded traffic.
+"""Does it pay with a real network? Plain decoding, transformers' prompt lookup and ngramspec on recorded traffic.
 
     python -m benchmarks.end_to_end [TRACES...] [--records 2] [--batches 1 4 16] [--dtype bfloat16] [--whole]
 
-The model has the shape of SmolLM-135M and random weights, and says what was recorded (`ngramspec.testing`), so all ways
-must emit the same text; that is asserted. Each batch of requests is decoded by all ways in turn, several times over,
-in one process; a segment's time in a round is the sum over its batches, and a speed-up is the ratio of medians over the
-rounds.
+The model has the shape of SmolLM-135M and random weights, and emits what was recorded (`ngramspec.testing`), so all
+ways must emit the same text; that is asserted. Each batch of requests is decoded in all ways in turn, several times,
+in one process. A segment's time in a round is the sum over its batches, and a speed-up is the ratio of medians over
+the rounds.
 
-To read a prompt takes the same time however one decodes, so it is not timed. A request alone gets a cache in which its
-prompt was read. A batch reads its prompts itself, in the first pass of the call, and is timed from there on: a cache
-that it were given would have to be kept for all rows to the end. With --whole every call is timed as a whole.
+Reading a prompt takes the same time in all ways, so it is not timed. A single request gets a cache with its prompt. A
+batch reads its prompts in the first pass of the call, and is timed from there on: a given cache would have to be kept
+for all rows to the end. With --whole every call is timed completely.
 """
 
 import copy
@@ -44,7 +44,7 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`generate()` calls: seconds; tokens and target passes of all rows."""
+    """`generate()` calls: seconds, tokens and target passes of all rows."""
 
     seconds: float
     tokens: int
@@ -67,8 +67,8 @@ class Bench:
         self.model = replay_model(traces, shape).to(getattr(torch, dtype))
         self._clock = clock
         self._reads_prompts = whole
-        # One for all runs, as in a service: what passes cost is learnt once. No segment is named, or else a text that
-        # is decoded a second time would be copied from the first.
+        # One for all runs, as in a service, so that costs of passes are learnt once. No segment is named, or a text
+        # that is decoded a second time would be copied from the first.
         self._spec = Speculator()
 
     def rounds(self, requests: Sequence[int], num_rounds: int) -> list[dict[str, Run]]:
@@ -88,7 +88,7 @@ class Bench:
         return cache
 
     def _run(self, way: str, requests: Sequence[int], inputs: dict[str, Tensor], read: DynamicCache | None) -> Run:
-        """Decode the requests as one batch; asserts that the recorded texts come out."""
+        """Decode the requests as one batch; asserts that the recorded texts are emitted."""
         spec, passes_before = self._spec, self._spec.stats.total.target_passes
         settings: dict[str, dict[str, Any]] = {
             "plain": {},
@@ -104,7 +104,7 @@ class Bench:
         emitted = output[:, inputs["input_ids"].shape[1] :].tolist()
         assert expected == [row[: len(text)] for row, text in zip(emitted, expected, strict=True)], f"{way} differs"
         tokens = sum(map(len, expected))
-        # A pass over three live rows counts three: tokens per pass then means the same in a batch as alone.
+        # A pass over three live rows counts as three, so that tokens per pass means the same in a batch as alone.
         passes = {
             "plain": tokens,
             "ngramspec": spec.stats.total.target_passes - passes_before,
@@ -167,7 +167,7 @@ def _arguments() -> Any:
 def _jobs(
     traces: list[Trace], segments: Sequence[str], batches: Sequence[int]
 ) -> Iterable[tuple[str, tuple[int, ...]]]:
-    """Batches of the same segment; one with fewer requests than rows has some of them twice."""
+    """Batches of one segment each; with fewer requests than rows, some come twice."""
     for batch, segment in itertools.product(batches, segments):
         requests = [index for index, trace in enumerate(traces) if trace.segment == segment]
         size = -(-len(requests) // batch) * batch
@@ -184,7 +184,7 @@ def _sum(runs: Sequence[Run]) -> Run:
 
 
 def _row(runs: dict[Case, list[list[Run]]], segment: str, batch: int) -> dict[str, Any]:
-    """What the table says of a segment: a speed-up is the ratio of medians over the rounds."""
+    """The table's row for a segment; a speed-up is the ratio of medians over the rounds."""
     by_way = {
         way: [_sum(jobs) for jobs in zip(*runs[Case(segment, batch, way)], strict=True)]
         for way in WAYS
@@ -195,7 +195,7 @@ def _row(runs: dict[Case, list[list[Run]]], segment: str, batch: int) -> dict[st
     row["plain_ms_per_token"] = seconds["plain"] / by_way["plain"][0].tokens * 1e3
     for way in WAYS[1:]:
         if way in by_way:
-            # Which drafts are made depends on what passes have cost until then, so rounds differ.
+            # Drafts depend on the costs of passes so far, so rounds differ.
             tokens_per_pass = fmean(run.tokens / run.passes for run in by_way[way])
             row[way] = {"tokens_per_pass": tokens_per_pass, "speedup": seconds["plain"] / seconds[way]}
     return row

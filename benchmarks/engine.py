@@ -1,4 +1,4 @@
-"""Requests that arrive one by one, on a real model: an engine, generate() in batches, transformers' own batching.
+"""Requests that arrive one by one, on a real model: our engine, generate() in batches, transformers' own batching.
 
     python -m benchmarks.engine [--model smollm2] [--requests 64] [--rate 1.0] [--rounds 3] [--max-new 96]
 
@@ -6,9 +6,9 @@ The prompts are those of `benchmarks.real`, under the model's chat template with
 times that are drawn once (a Poisson process of `--rate` requests per second, which is more than plain decoding can
 serve). Answers are greedy and end where the model ends them.
 
-Ways: "engine", `ModelEngine` with default settings; "batches", plain `generate()` of up to eight requests that wait, as
-they come; "batches, drafted", the same with a Speculator; "transformers", its ContinuousBatchingManager. All take turns
-in one process. A request's latency is counted from its arrival to its last token.
+Ways: "engine", `ModelEngine` with default settings; "batches", plain `generate()` of up to eight waiting requests in
+order of arrival; "batches, drafted", the same with a Speculator; "transformers", its ContinuousBatchingManager. All
+take turns in one process. A request's latency is counted from its arrival to its last token.
 
 tokens/s: tokens of all answers over the time until the last one. p50, p95: of latencies, in seconds. CPU: seconds of
 all threads. All are medians over the rounds. "shared": tokens of prompts that the engine took from another request's
@@ -55,7 +55,7 @@ class Arrival:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a way made of all requests, by their numbers: seconds from arrival to end, and the tokens."""
+    """The results of all requests in one way, by number: seconds from arrival to end, and the tokens."""
 
     latencies: dict[int, float] = field(default_factory=dict)
     texts: dict[int, list[int]] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Outcome:
 
 
 class Clock:
-    """Seconds since the start, and which requests have arrived that nobody has taken."""
+    """Seconds since the start, and the requests that have arrived but were not taken."""
 
     def __init__(self, arrivals: Sequence[Arrival]) -> None:
         self._arrivals, self._next, self._start = arrivals, 0, time.perf_counter()
@@ -75,20 +75,20 @@ class Clock:
         return time.perf_counter() - self._start
 
     def arrived(self, most: int = 1 << 30) -> list[int]:
-        """Take those that have arrived, `most` of them, by number."""
+        """Take requests that have arrived, at most `most`; returns their numbers."""
         first = self._next
         while self._next < len(self._arrivals) and self._next - first < most and self._is_due():
             self._next += 1
         return list(range(first, self._next))
 
     def wait(self) -> None:
-        """Until the next one arrives."""
+        """Wait until the next request arrives."""
         if self._next < len(self._arrivals):
             time.sleep(max(0.0, self._arrivals[self._next].at - self.now()))
 
     @property
     def is_over(self) -> bool:
-        """Whether all have been taken."""
+        """Whether all requests have been taken."""
         return self._next == len(self._arrivals)
 
     def _is_due(self) -> bool:
@@ -119,7 +119,7 @@ def by_engine(model: Any, arrivals: Sequence[Arrival], spec: Speculator) -> Outc
 
 
 def by_batches(model: Any, arrivals: Sequence[Arrival], spec: Speculator | None) -> Outcome:
-    """Whoever waits is taken, up to BATCH, and all of them are answered when the last one is."""
+    """Waiting requests form a batch, BATCH at most, and end together with the last one."""
     outcome, clock = Outcome(), Clock(arrivals)
     while not clock.is_over:
         numbers = clock.arrived(BATCH)
@@ -174,7 +174,7 @@ def arrivals_of(tokenizer: Any, number: int, rate: float, max_new_tokens: int) -
 
 
 def timed(way: Callable[[], Outcome]) -> Outcome:
-    """With the seconds that it took, by the wall and of all threads."""
+    """The outcome, with its wall seconds and the CPU seconds of all threads."""
     wall, cpu = time.perf_counter(), time.process_time()
     outcome = way()
     outcome.wall, outcome.cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -5,12 +5,12 @@
 Held-back items of pico's extraction task, each under the schema of its answer. onnxruntime-genai (`pip install
 'ngramspec[benchmarks]'`) runs the same weights in float32, exported by its own builder, and drafts with n-grams of
 three and at most ten tokens, as ngramspec does for "ten tokens"; else ngramspec drafts what pays. With the schema it
-is measured as it comes, and at its best: forced tokens switched on, and a schema that allows the answer's own blanks
-and no others.
+is measured with default settings, and at its best: forced tokens switched on, and a schema that allows only the
+answer's own blanks.
 
-A token is one that was emitted, the end of sequence included; a pass is a run of the model that emits some, the one
-that reads the prompt included. onnxruntime-genai runs the model once more after most drafts, to take them back; those
-runs are in `tokens_per_run` alone. Each way's time is the median over the rounds, which take turns.
+Tokens are emitted ones, the end of sequence included. Passes are runs of the model that emit tokens, the one that reads
+the prompt included. onnxruntime-genai runs the model once more after most drafts, to roll them back; only
+`tokens_per_run` counts those runs. Each way's time is the median over the rounds, in which ways take turns.
 """
 
 import argparse
@@ -44,14 +44,14 @@ SEED = 2
 NEW_TOKENS = 128
 PEER = "onnxruntime-genai"
 IN_ASCII = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Za-z]+|[0-9]|\n[ \t]*| +|[^A-Za-z0-9 \n]"
-"""How pico's tokenizer cuts ASCII text, without the Unicode categories that the other one's expressions lack."""
+"""How pico's tokenizer splits ASCII text, without Unicode categories, which the other project's regexes lack."""
 
 PEER_OPTIONS = {"ngram_size": 3, "max_draft_tokens": 10}
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a way made of all items: the texts, tokens `int`, passes, and runs of the model."""
+    """The results of all items in one way: the texts, and the numbers of tokens, passes and runs of the model."""
 
     texts: list[str]
     tokens: int
@@ -67,10 +67,10 @@ def schema_of(answer: str) -> dict[str, Any]:
 
 
 class Ours:
-    """The model by transformers, with and without ngramspec."""
+    """The model in transformers, with and without ngramspec."""
 
     def __init__(self, items: Sequence[Example]) -> None:
-        """items: that are answered, in batches of their order."""
+        """items: to be answered, in batches in this order."""
         model: Any
         model, self.tokenizer = load_pico()
         self.tokenizer.padding_side = "left"
@@ -89,7 +89,7 @@ class Ours:
         return Written(texts, total.tokens, total.target_passes, total.target_passes)
 
     def write_plainly(self, *, is_guarded: bool) -> Written:
-        """Without it, one by one; with a guard, the guard alone."""
+        """Without ngramspec's drafts, one by one; with a guard, only the guard is ours."""
         texts: list[str] = []
         for index in range(len(self.items)):
             texts += self._generate(index, 1, logits_processor=[self.guards[index].processor()] if is_guarded else [])
@@ -105,7 +105,7 @@ class Ours:
 
 
 class Peer:
-    """The model by onnxruntime-genai."""
+    """The model in onnxruntime-genai."""
 
     def __init__(self, items: Sequence[Example], tokenizer: Any, folder: Path) -> None:
         """folder: an empty one, for the exported model."""
@@ -124,7 +124,7 @@ class Peer:
             assert cut == read.encode(item.prompt).tolist(), item.prompt
 
     def write(self, schema_for: Callable[[str], dict[str, Any]] | None, *, forces: bool = False) -> Written:
-        """schema_for: from an answer; None for no schema. forces: forced tokens too."""
+        """schema_for: makes the schema from an answer; None for no schema. forces: whether to use forced tokens."""
         texts, tokens, passes, runs = [], 0, 0, 0
         for item in self.items:
             prompt = self.tokenizer(item.prompt).input_ids
@@ -140,7 +140,7 @@ class Peer:
                 generator.generate_next_token()
                 steps += 1
             stats = generator.get_speculative_stats()
-            alone = steps - stats["tokens_emitted"]  # steps whose token was not there from a draft already
+            alone = steps - stats["tokens_emitted"]  # steps whose token did not come from a draft
             emitted = generator.get_sequence(0)[len(prompt) :]
             texts.append(self.tokenizer.decode(emitted, skip_special_tokens=True))
             tokens += len(emitted) + 1  # the end of sequence is not in the sequence
@@ -150,14 +150,14 @@ class Peer:
 
 
 def with_its_blanks(answer: str) -> dict[str, Any]:
-    """The schema of `answer`, with its own blanks and no others, as llguidance's extension says it."""
+    """The schema of `answer`, with only its own blanks, by an extension of llguidance."""
     comma, colon = (", ", ": ") if '": ' in answer else (",", ":")
     spaced = {"whitespace_flexible": False, "item_separator": comma, "key_separator": colon}
     return {**schema_of(answer), "x-guidance": spaced}
 
 
 def extraction(num_items: int, rounds: int) -> dict[str, Any]:
-    """All figures; without those of the other project where it is not installed."""
+    """All figures; without those of the other project if it is not installed."""
     torch.set_num_threads(1)
     _, tokenizer = load_pico()
     items = held_back_examples(tokenizer, SEED, num_items)["extract"]

@@ -1,12 +1,12 @@
-"""What a step costs on a GPU: plain decoding, transformers' prompt lookup and ngramspec on a network of 8 B parameters.
+"""The cost of a step on a GPU: plain decoding, transformers' prompt lookup and ngramspec, on 8 B parameters.
 
     python -m benchmarks.gpu [--contexts 1024 4096] [--batches 1 8 32] [--rounds 3]
     python -m benchmarks.gpu --device cpu --shape tiny --contexts 64 --batches 1 2     # does it run at all?
 
-The network has the shape of Llama-3-8B and random weights, and says what was recorded (`ngramspec.testing`), so all
+The network has the shape of Llama-3-8B and random weights, and emits what was recorded (`ngramspec.testing`), so all
 ways must emit the same text; that is asserted. There are two made-up texts. One copies runs of twelve tokens from the
-prompt, with four new ones in between. In the other every draft of ten tokens is rejected: the worst that speculation
-can meet. Ways take turns in one process. Times are from the end of the prefill on; speed-ups are ratios of medians.
+prompt, with four new ones in between. In the other every draft of ten tokens is rejected: the worst case for
+speculation. Ways take turns in one process. Times are from the end of the prefill on; speed-ups are ratios of medians.
 """
 
 import argparse
@@ -49,13 +49,13 @@ SHAPES: dict[str, dict[str, Any]] = {
     },
 }
 TEXTS = {"copies 12 of 16": (12, 4), "every draft rejected": (1, 0)}
-"""Tokens of a run that is copied, and new tokens that follow it."""
+"""Tokens of a copied run, and new tokens that follow it."""
 WAYS = ("plain", "prompt lookup", "ngramspec")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is timed: a kind of text, the tokens of each prompt, and the rows."""
+    """A timed case: a kind of text, the tokens of each prompt, and the rows."""
 
     text: str
     context: int
@@ -63,7 +63,7 @@ class Case:
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """transformers' prompt lookup takes no batch."""
+        """The ways to decode it; transformers' prompt lookup takes no batch."""
         return WAYS if self.batch == 1 else ("plain", "ngramspec")
 
 
@@ -77,9 +77,9 @@ class Run:
 
 
 class Stopwatch:
-    """Counts passes, and notes when the first one, the prefill, is over.
+    """Counts passes, and notes the end of the first one, the prefill.
 
-    The device is waited for there alone: in plain decoding the host works ahead of it, and waiting would cost time.
+    It waits for the device only there: in plain decoding the host works ahead of it, and waiting would cost time.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -88,13 +88,13 @@ class Stopwatch:
         self._device = device
 
     def now(self) -> float:
-        """Seconds, all work on the device done."""
+        """Seconds, after all work of the device."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return perf_counter()
 
     def note(self) -> None:
-        """A forward pass has been made."""
+        """Count a forward pass."""
         self.passes += 1
         if self.passes == 1:
             self.prefilled = self.now()
@@ -125,7 +125,7 @@ class Bench:
         self.model: Any = new_model(config, traces, arguments.device, getattr(torch, arguments.dtype))
 
     def run(self, case: Case, way: str) -> Run:
-        """Decode the rows of `case` in one way; asserts that the made-up texts come out."""
+        """Decode the rows of `case` in one way; asserts that the made-up texts are emitted."""
         requests = self.requests[case.text, case.context][: case.batch]
         inputs, spec = self.model.inputs(requests), Speculator()
         settings: dict[str, dict[str, Any]] = {
@@ -154,7 +154,7 @@ def made_up(rng: np.random.Generator, vocabulary: int, context: int, copied: int
 
 
 def new_model(config: LlamaConfig, traces: Sequence[Trace], device: str, dtype: torch.dtype) -> Any:
-    """The model, made where and as it will be used: 8 B parameters in float32 need not fit anywhere."""
+    """The model, made on its device and in its dtype: 8 B parameters in float32 might not fit anywhere."""
     usual = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -165,7 +165,7 @@ def new_model(config: LlamaConfig, traces: Sequence[Trace], device: str, dtype: 
 
 
 def measure(bench: Bench, case: Case, num_rounds: int) -> dict[str, list[Run]]:
-    """Runs by way, in turn; a round before the first one warms up."""
+    """Runs by way, which take turns; a first round is a warm-up."""
     runs: dict[str, list[Run]] = {way: [] for way in case.ways}
     for _ in range(num_rounds + 1):
         for way in case.ways:
@@ -174,7 +174,7 @@ def measure(bench: Bench, case: Case, num_rounds: int) -> dict[str, list[Run]]:
 
 
 def row_of(case: Case, runs: dict[str, list[Run]], new_tokens: int) -> str:
-    """A line of the table."""
+    """A row of the table."""
     seconds = {way: median(run.seconds for run in done) for way, done in runs.items()}
     cells = [case.text, str(case.context), str(case.batch)]
     for way in WAYS:

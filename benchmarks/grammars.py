@@ -2,7 +2,7 @@
 
     python -m benchmarks.grammars [--tokenizer tekken] [--names json csv …]
 
-Beside them two ways to write JSON that cost more: as GBNF, and with strings as xgrammar masks slowly.
+Also two more expensive ways to write JSON: as GBNF, and with strings that xgrammar masks slowly.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ws ::= [ \t\n\r]*
 """
 UNROLLED = r'[^"\\\x00-\x1f]*(\\(["\\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*'
 STARRED = r'([^"\\\x00-\x1f]|\\(["\\\/bfnrt]|u[0-9a-fA-F]{4}))*'
-"""What stands between the quotes of a string, in two ways."""
+"""Regexes for the text between the quotes of a string, in two ways."""
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
     vocabulary = Vocabulary.of(load_tokenizer(arguments.tokenizer))
     table = Table("grammar", "backend", "compile, ms", "mask, µs: median", "p95", box=SIMPLE_HEAD)
     for backend in BACKENDS:
-        Guard.choice(["warm"], vocabulary, backend=backend)  # what is done once for a vocabulary, or a process
+        Guard.choice(["warm"], vocabulary, backend=backend)  # work that is done once per vocabulary, or per process
     for name in arguments.names:
         for backend in BACKENDS:
             for label, compile_, fills in _measured(name, backend, vocabulary):
@@ -63,14 +63,14 @@ def _measured(name: str, backend: Backend, vocabulary: Vocabulary) -> Iterator[t
         start = time.perf_counter()
         try:
             guard = make(vocabulary, backend=backend)
-        except GuardError:  # a backend that cannot read it has no line
+        except GuardError:  # a backend that cannot read it gets no line
             continue
         seconds = time.perf_counter() - start
         yield label, seconds, [fill for example in texts for fill in _fills(guard, vocabulary.encode(example))]
 
 
 def _ways(name: str) -> dict[str, Callable[..., Guard]]:
-    """The grammar as it is, and of JSON two other ways to write it."""
+    """The grammar as it is; for JSON also two other ways to write it."""
     ways: dict[str, Callable[..., Guard]] = {name: partial(Guard.load, name)}
     if name == "json":
         starred = library.source(name).text.replace(UNROLLED, STARRED)

@@ -1,17 +1,17 @@
-"""What does a guard cost a pass? The same passes, guarded and not, on a real network with 131 k tokens.
+"""How much does a guard add to a pass? The same passes, guarded and not, on a real network with 131 k tokens.
 
     python -m benchmarks.guarded_pass SCHEMAS... [--instances 6] [--rounds 3] [--drafted 0 4 10] [--batch 1 4]
 
 SCHEMAS are files of JSON lines, gzipped or not, with a `schema` and its `valid` instances. The model has the shape of
-SmolLM-135M, and says the instances, written compactly (`ngramspec.testing.replay_model`), after prompts that show the
+SmolLM-135M, and emits the instances, written compactly (`ngramspec.testing.replay_model`), after prompts that show the
 schema. A guarded and an unguarded pass read the same tokens and accept the same; all masks along a draft are filled:
 
-    llguidance, xgrammar    drafts are what will be said, so many tokens at a time: the time is that of the masks
-    steered                 the default drafter steered by the default guard; beside it the default drafter
-                            drafts too, unguarded, and has the other's drafts read instead of its own
+    llguidance, xgrammar    drafts are the coming text, a fixed number of tokens each: the time is that of the masks
+    steered                 the default drafter steered by the default guard; in comparison, the default drafter
+                            drafts unguarded, but its pass reads the steered drafts instead of its own
 
-They take turns in one process. A pass lasts from the start of one forward to the start of the next; its time is the
-median over the rounds, and the table holds the median, over all passes, of guarded time by unguarded time.
+They take turns in one process. A pass lasts from the start of one forward to the start of the next. Its time is the
+median over the rounds, and the table has the median, over all passes, of guarded time by unguarded time.
 """
 
 import argparse
@@ -45,10 +45,10 @@ from training.json_lines import json_lines
 
 BACKENDS = ("llguidance", "xgrammar")
 FEWEST, MOST = 40, 160
-"""Tokens of an instance."""
+"""Bounds on the tokens of an instance."""
 
 Times = dict[tuple[int, int], list[float]]
-"""Seconds of each pass, by the first request of its batch and its number there; one for each round."""
+"""Seconds of each pass, one per round, by the first request of its batch and its number there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def main() -> None:
 def instances(
     paths: Sequence[Path], vocabulary: Vocabulary, limit: int, backends: Sequence[str] = BACKENDS
 ) -> Iterator[Instance]:
-    """First instances of schemas, in random order, that all backends take and that are of a fair length."""
+    """First instances of schemas, in random order, that all backends accept and that have a suitable length."""
     found = 0
     for path in paths:
         rows = list(json_lines(path))
@@ -122,7 +122,7 @@ def _guard(schema: Any, vocabulary: Vocabulary, backend: Any) -> Guard | None:
 
 
 class _Certain:
-    """Drafts what will be said, as much as it may."""
+    """Drafts the coming text, as much as allowed."""
 
     def __init__(self, outputs: Iterator[list[int]]) -> None:
         self._rows = outputs
@@ -152,7 +152,7 @@ class _CertainSession:
 
 
 class _Kept:
-    """The drafts of the passes of a batch, as the rows are opened: kept from one run, and read again in another."""
+    """The drafts of a batch's passes, by row in the order of opening: kept from one run, and read again in another."""
 
     def __init__(self, rows: Sequence[list[Draft]] | None = None) -> None:
         self._lookup = AdaptiveLookup()
@@ -187,7 +187,7 @@ class _Session:
 
 
 class _Keeping(_Session):
-    """Drafts as the other one does, and keeps what is read."""
+    """Drafts like the wrapped session, and keeps the drafts that are read."""
 
     def __init__(self, session: DraftSession, kept: list[Draft]) -> None:
         super().__init__(session)
@@ -202,7 +202,7 @@ class _Keeping(_Session):
 
 
 class _Rereading(_Session):
-    """Drafts as the other one does, and offers the kept drafts instead."""
+    """Drafts like the wrapped session, but offers the kept drafts instead."""
 
     def __init__(self, session: DraftSession, kept: Iterator[Draft]) -> None:
         super().__init__(session)
@@ -213,7 +213,7 @@ class _Rereading(_Session):
         return next(self._drafts)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        super().observe(Draft(NO_DRAFT), 0)  # the inner one's draft was another
+        super().observe(Draft(NO_DRAFT), 0)  # the wrapped session's draft was another one
 
 
 class Bench:
@@ -235,7 +235,7 @@ class Bench:
         self.model: Any = ReplayModel(config, [Trace(instance.prompt, instance.tokens) for instance in instances])
 
     def masked_row(self, batch: int, drafted: int, rounds: int) -> dict[str, Any]:
-        """What masks cost, of passes that draft `drafted` tokens."""
+        """The cost of masks, in passes that draft `drafted` tokens."""
         times: dict[str | None, Times] = {arm: defaultdict(list) for arm in (None, *BACKENDS)}
         for requests in self._batches(batch, rounds):
             for backend, found in times.items():
@@ -246,7 +246,7 @@ class Bench:
         return _row(batch, drafted, plain) | {backend: _ratio(times[backend], plain) for backend in BACKENDS}
 
     def steered_row(self, batch: int, rounds: int) -> dict[str, Any]:
-        """What a guard with steering costs in all, of passes with its own drafts."""
+        """The total cost of a guard with steering, in passes with its own drafts."""
         times: tuple[Times, Times] = (defaultdict(list), defaultdict(list))
         for requests in self._batches(batch, rounds):
             kept = _Kept()
@@ -267,7 +267,7 @@ class Bench:
         return [*self.instances[request].tokens.tolist(), self.end]
 
     def _run(self, spec: Speculator, requests: Sequence[int], backend: str | None) -> list[float]:
-        """Seconds of each pass but the first and the last; asserts that the texts come out."""
+        """Seconds of each pass but the first and the last; asserts that the texts are emitted."""
         outputs = [self._output(request) for request in requests]
         guards = [] if backend is None else [self.instances[request].guards[backend] for request in requests]
         inputs = self.model.inputs(requests)

@@ -1,4 +1,4 @@
-"""What a guard does to drafting: tokens per pass and time per token, without it, cut by it, steered by it.
+"""How does a guard affect drafting? Tokens per pass and time per token, without it, cut by it, and steered by it.
 
     python -m benchmarks.guards [--traces FILES...] [--schemas FILES...] [--json] [--parts PARTS...]
 
@@ -6,24 +6,24 @@
 2. `schemas`: instances of schemas, written without blanks, after a prompt that shows the schema; by class.
 3. `sql`: answers in SQL under the grammar of SELECT statements, by recording.
 4. `extraction`: JSON by the embedded model, live, beside onnxruntime-genai (`benchmarks.extraction`).
-5. `guarded_pass`: what guard and steering cost a pass of a real network (`benchmarks.guarded_pass`).
+5. `guarded_pass`: what guard and steering add to a pass of a real network (`benchmarks.guarded_pass`).
 
 In 1 to 3 recorded outputs are replayed, drafted for as long as it pays on an H100, in five ways:
 
-    none            no guard; drafts are what the drafter says
+    none            no guard; drafts are the drafter's
     truncate        drafts end at the first token that the guard refuses
     no_key_lookup   steered by the guard, which sees the schema but not the prompt
     steered         steered by the guard, which sees both
     trees           the same, for a target that takes trees
 
-once without a history, and once with that of the requests before. Rows whose output the guard refuses are counted, and
-left out of every way. Time is the host's CPU time, of drafting and following the text, per emitted token.
+once without a history, and once with that of the earlier requests. Rows whose output the guard refuses are counted,
+and left out of every way. Time is the host's CPU time for drafting and following the text, per emitted token.
 
 Tokens per pass and time are those with one request. Speed-ups over plain decoding are modelled by the published fit,
-for each number of --batches that decode together, with the history. "And host" adds to each pass what it takes on this
-machine beside the device: that time for each row, and the loop's (`ngramspec.testing.loop_time`). Masks are not in it:
-they are filled on threads while the device works. Nothing is added to plain decoding. "Chosen" is ngramspec's default:
-the budget knows the host's time too, and each row is steered, cut, or not drafted for, whichever pays.
+for each number of --batches that decode together, with the history. "And host" adds this machine's host time to each
+pass: that time for each row, and the loop's (`ngramspec.testing.loop_time`). Masks are not included, because they are
+filled on threads while the device works. Nothing is added to plain decoding. "Chosen" is ngramspec's default: the
+budget knows the host's time, too, and each row is steered, cut, or not drafted for, whichever pays.
 """
 
 import argparse
@@ -58,7 +58,7 @@ from training.guarded import Guarded, function_calls, instances, statements
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas" / "jsonschemabench.jsonl.gz"
 FIT = "h100-8b"
-"""What a pass costs; see `ngramspec.decoding.FITS`."""
+"""The fit of the cost of passes; see `ngramspec.decoding.FITS`."""
 
 PARTS = ("function_calls", "schemas", "sql", "extraction", "guarded_pass")
 HISTORIES = {"history_off": False, "history_on": True}
@@ -68,7 +68,7 @@ T = TypeVar("T")
 
 
 class Cutting:
-    """Drafts end at the first token that a grammar refuses, as in vLLM."""
+    """Cuts drafts at the first token that a grammar refuses, as in vLLM."""
 
     def draft(self, session: DraftSession, matchers: Sequence[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """The legal head."""
@@ -81,7 +81,7 @@ class Cutting:
         return legal_part(propose_tree(session, max_nodes, min_survival), matchers)
 
     def commit(self, tokens: TokenArray) -> None:
-        """There is nothing to follow."""
+        """Do nothing."""
 
 
 def _cut(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) -> SteersRow:
@@ -94,7 +94,7 @@ def _without_prompt(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) ->
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to draft. steer: as `replay` takes it; None where there is no guard. takes_trees: of the target."""
+    """A way to draft. steer: argument of `replay`; None without a guard. takes_trees: whether the target does."""
 
     name: str
     steer: Callable[[Sequence[Matcher], Sequence[TokenArray]], SteersRow] | None
@@ -169,7 +169,7 @@ def _figures_by_name(kinds: dict[str, Guarded], tokens: Sequence[bytes], batches
 
 
 def _figures(guarded: Guarded, tokens: Sequence[bytes], batches: Sequence[int]) -> dict[str, Any]:
-    """Of one kind of requests, all arms."""
+    """Figures of one kind of requests, for all arms."""
     arms: dict[str, dict[str, dict[str, float]]] = {}
     for arm in ARMS:
         reports = {name: _replayed(guarded.traces, arm, tokens, 1, on=on) for name, on in HISTORIES.items()}
@@ -196,7 +196,7 @@ def _speedups(reports: dict[int, Report], host: HostTime | None) -> dict[str, fl
 def _replayed(
     traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], batch: int, *, on: bool, hosted: bool = False
 ) -> Report:
-    """on: with history. hosted: the budget prices the host's time too."""
+    """on: with history. hosted: the budget prices the host's time, too."""
     made = [
         replace(trace, segment=trace.segment if on else None, guard=None if arm.steer is None else trace.guard)
         for trace in traces
@@ -233,7 +233,7 @@ def _print(figures: dict[str, Any]) -> None:
 
 
 def _speedup_table(name: str, figures: dict[str, Any]) -> Table:
-    """Modelled speed-ups of one kind of requests, by way; the last columns have the host's time in each pass."""
+    """Modelled speed-ups of one kind of requests, by way; the last columns include host time in each pass."""
     arms, chosen = figures["arms"], figures["chosen"]["modelled_speedup_with_host"]
     batches = list(chosen)
     table = Table(f"{name}: speed-up", box=SIMPLE_HEAD, pad_edge=False)

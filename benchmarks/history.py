@@ -1,10 +1,10 @@
-"""What a history brings, by the memory that it may take; what it costs to save; and what a segment's references bring.
+"""How much does a history gain, by its bound on memory? What does saving it cost, and what do references gain?
 
     python -m benchmarks.history [TRACES...] [--json]
 
-All requests are replayed one after another, in an order drawn at random, through one drafter with their segment named,
-with the budget and the fit of `ngramspec replay --cost h100-8b`. Then again without their prompts, each in a segment
-that has the prompt for a reference, or for none.
+All requests are replayed one after another, in random order, through one drafter with their segment named, with the
+budget and the fit of `ngramspec replay --cost h100-8b`. Then again without their prompts, each in a segment that has
+the prompt as a reference, or has none.
 """
 
 import json
@@ -30,7 +30,7 @@ SEED = 0
 
 
 class Referring:
-    """Gives what a row may copy from to its segment, as `AdaptiveLookup.refer` does, and nothing else."""
+    """Gives a row's references to its segment, like `AdaptiveLookup.refer`, and keeps nothing else."""
 
     def __init__(self) -> None:
         """Begin with no reference."""

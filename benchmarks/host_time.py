@@ -1,14 +1,14 @@
-"""What does the loop itself cost? Host time per step, forward passes excluded, beside plain `generate()`.
+"""What does the loop itself cost? Host time per step, without forward passes, compared with plain `generate()`.
 
     python -m benchmarks.host_time [--batches 1 8 32] [--drafts 0 1 5 10 24] [--rounds 5] [--profile]
 
 CPU time of decoding outside `model(...)`, after prefill, divided by the number of passes. The model is one small layer
-over 64 tokens and the texts are short, so that argmax and mask, a device's work, are next to nothing; the drafter is
-the real one. Two texts: random tokens, of which nearly every draft is rejected at once, and a period of 48 tokens, of
-which every draft is accepted. Plain decoding and all draft lengths take turns. Of each the least over the rounds is
-shown: whatever else runs on the machine can only add to it.
+over 64 tokens and the texts are short, so that argmax and mask, a device's work, are negligible; the drafter is the
+real one. Two texts: random tokens, of which nearly every draft is rejected at once, and a period of 48 tokens, of
+which every draft is accepted. Plain decoding and all draft lengths take turns. The minimum over the rounds is shown,
+because other load on the machine can only add to it.
 
-The loop alone is what is left with drafts that were made beforehand and a fixed price of passes: no drafting, no costs.
+The loop alone is measured with drafts made beforehand and a fixed price of passes: no drafting, no costs.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Cost(NamedTuple):
 
 
 class Known:
-    """A drafter whose drafts were made beforehand, one for each position of each row's output: all right, or wrong."""
+    """A drafter with drafts made beforehand, one for each position of each row's output: all right, or all wrong."""
 
     def __init__(self, traces: Sequence[Trace], length: int, *, right: bool) -> None:
         """length: of each draft, in tokens."""
@@ -73,14 +73,14 @@ class Known:
 
 
 class KnownSession:
-    """One row's drafts, and the position that it is at."""
+    """One row's drafts, and its position."""
 
     def __init__(self, drafter: Known, drafts: list[Draft]) -> None:
         self.drafter, self.drafts = drafter, drafts
         self.position = -PROMPT
 
     def extend(self, tokens: TokenArray) -> None:
-        """Move on."""
+        """Advance."""
         self.position += tokens.size
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
@@ -95,10 +95,10 @@ class KnownSession:
 
 
 class FixedPrices(CostTables):
-    """A pass costs the same, whatever is read: nothing is measured."""
+    """Each pass costs the same, and nothing is measured."""
 
     def of(self, model: Any, passes: str = "") -> Any:
-        """The price."""
+        """The fixed price."""
         return LinearCosts(1.0, 0.0)
 
 
@@ -118,7 +118,7 @@ class Bench:
         self.model = replay_model(traces, "tiny", VOCABULARY)
 
     def run(self, length: int, *, alone: bool = False) -> Cost:
-        """Decode with drafts of `length` tokens at most. alone: the loop, without drafting and costs."""
+        """Decode with drafts of at most `length` tokens. alone: only the loop, without drafting and costs."""
         tokens = STEPS * (max(length, 0) + 1 if self.text == "accepted" else 1)
         settings: dict[str, Any] = {}
         if alone:
@@ -181,14 +181,14 @@ def main() -> None:
 
 
 def _measure(bench: Bench, drafts: Sequence[int], rounds: int) -> tuple[dict[int, Cost], dict[int, float]]:
-    """By draft length: what a step costs, and how much of it the loop alone, in microseconds."""
+    """By draft length: the cost of a step, and that of the loop alone, in microseconds."""
     costs: dict[int, Cost] = {}
     alone: dict[int, float] = {}
     for number in range(rounds + 1):
         for length in (PLAIN, *drafts):
             cost = bench.run(length)
             loop = 0.0 if length == PLAIN else bench.run(length, alone=True).per_step
-            if number:  # the first round warms up
+            if number:  # the first round is a warm-up
                 costs[length] = min(costs.get(length, cost), cost)
                 alone[length] = min(alone.get(length, loop), loop)
     return costs, alone

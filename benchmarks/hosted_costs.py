@@ -1,4 +1,4 @@
-"""A published fit of passes, and beside it the time of drafting and of the loop on this machine."""
+"""A published fit of passes, plus the time of drafting and of the loop on this machine."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from ngramspec.replay import HostTime
 
 
 class HostedCosts(LinearCosts):
-    """What a budget knows in a model of this speed on this machine: it prices drafting too, and chooses the ways by it.
+    """A budget's costs for a model of this speed on this machine: drafting is priced, too, and decides the ways.
 
     A row stands for all rows of a pass, which are drafted for one after another.
     """
@@ -29,7 +29,7 @@ class HostedCosts(LinearCosts):
         self._drafted = self._drafting = 0.0
 
     def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray:
-        """See `Costs`; the loop's time is in every pass."""
+        """See `Costs`; every pass includes the loop's time."""
         return super().prices(shape, num_more, hopeful=hopeful) + self._loop.of(self.batch, 0.0)
 
     def drafting(self) -> Sequence[DraftingPrice]:
@@ -43,7 +43,7 @@ class HostedCosts(LinearCosts):
         self._drafted += seconds / num_rows
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
-        """See `Costs`; passes by the fit, the host's time as it was measured."""
+        """See `Costs`; passes by the fit, host time as measured."""
         self._num_passes += 1
         self._drafting += (self._drafted - self._drafting) / min(self._num_passes, DRAFTING_MEMORY)
         self._drafted = 0.0

@@ -1,8 +1,8 @@
-"""What a pass of a large hybrid costs here, measured on one layer of each kind at its real width.
+"""The cost of a pass of a large hybrid here, measured on one layer of each kind at its real width.
 
-All layers of a kind cost the same, so the passes of a model with one layer of each are measured, layer by layer, and
-added up as often as the whole model has them; what is left of a pass (embedding, head) counts once. The copy of the
-running states before a draft, and putting it back, are counted too.
+All layers of a kind cost the same. So passes of a model with one layer of each are measured, layer by layer, and
+multiplied by the numbers of layers in the whole model; the rest of a pass (embedding, head) counts once. The copy of
+the running states before a draft, and its restoration, are counted, too.
 """
 
 import itertools
@@ -24,12 +24,12 @@ from ngramspec.testing.forwards import Forwards, timed_forwards
 
 PROMPT = 256
 LENGTHS = (0, 0, 1, 3, 7, 15, 31)
-"""Drafted tokens of successive passes; all are rejected, so known tokens widen the passes that follow."""
+"""Drafted tokens of successive passes. All are rejected, so known tokens widen the later passes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hybrid:
-    """A model's shape. config: of a model with one layer of each kind; counts: how many the whole model has of each."""
+    """A model's shape. config: of a model with one layer of each kind; counts: numbers of layers in the whole model."""
 
     config: Any
     model_class: Any
@@ -37,7 +37,7 @@ class Hybrid:
 
 
 class _Cycling(Chosen):
-    """Drafts of any tokens, of `LENGTHS` in turn."""
+    """Drafts arbitrary tokens, as many as `LENGTHS` says in turn."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__(vocabulary)
@@ -50,7 +50,7 @@ class _Cycling(Chosen):
 
 
 def pass_seconds(hybrid: Hybrid, clock: Clock, rounds: int) -> dict[int, float]:
-    """The least seconds of a pass of one row by its columns, in bfloat16 after a prompt of 256 tokens."""
+    """Minimum seconds of a pass of one row, by columns, in bfloat16 after a prompt of 256 tokens."""
     model = _filled(hybrid)
     recorder, spec = Recorder(), Speculator(_Cycling(model.config.vocab_size), FixedBudget(max(LENGTHS)), clock=clock)
     spec.costs = OneTable(recorder)
@@ -70,7 +70,7 @@ def pass_seconds(hybrid: Hybrid, clock: Clock, rounds: int) -> dict[int, float]:
 
 
 def table_of(seconds: Mapping[int, float]) -> MeasuredCosts:
-    """What a budget knows that has measured passes of one row to take so many `seconds` by columns."""
+    """The costs of a budget that measured these `seconds` for passes of one row, by columns."""
     costs = MeasuredCosts()
     for _ in range(3):  # from then on a median is trusted
         for columns, each in sorted(seconds.items()):
@@ -79,7 +79,7 @@ def table_of(seconds: Mapping[int, float]) -> MeasuredCosts:
 
 
 def _filled(hybrid: Hybrid) -> Any:
-    """A model of the shape in bfloat16 whose weights are all alike: they cost what others cost, and are soon made."""
+    """A model of the shape in bfloat16 with equal weights, which cost as much as others and are quick to make."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
@@ -95,7 +95,7 @@ def _filled(hybrid: Hybrid) -> Any:
 
 
 def _copy_seconds(model: Any, hybrid: Hybrid, clock: Clock) -> float:
-    """Copying the states of all layers, and putting them back."""
+    """Seconds to copy the states of all layers, and to restore them."""
     with torch.no_grad():
         cache = StateCache(model)
         ids = torch.zeros((1, 2), dtype=torch.long)

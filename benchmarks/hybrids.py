@@ -1,11 +1,11 @@
-"""What do drafts bring models with running states, where accepted tokens before a rejected one are read again?
+"""Do drafts pay for models with running states, in which accepted tokens before a rejected one are read again?
 
     python -m benchmarks.hybrids [TRACES...] [--limit 5] [--rounds 8] [--tokens 128]
 
 Three tables. Passes of 8 B hybrids by columns, in bfloat16 on one thread of this machine (`hybrid_passes`), in passes
-of one column. Recorded requests replayed at these prices, and at a published fit of a GPU: where a rollback is free, as
-in a model of attention alone, and where states are put back. And tiny models of these shapes, which write recorded
-text: CPU time of whole calls beside plain decoding, prompts included, the least of the rounds.
+of one column. Recorded requests replayed at these prices, and at a published fit of a GPU: with free rollback, as in a
+model with only attention, and with restored states. And tiny models of these shapes, which write recorded text: CPU
+time of whole calls compared with plain decoding, prompts included, the minimum of the rounds.
 """
 
 import math
@@ -94,7 +94,7 @@ TINY: dict[str, tuple[Any, Any, dict[str, Any]]] = {
         },
     ),
 }
-"""Their real layers in few, and narrow."""
+"""The same kinds of layers, few and narrow."""
 
 
 def large() -> dict[str, Hybrid]:
@@ -114,7 +114,7 @@ def large() -> dict[str, Hybrid]:
 
 
 def replayed(traces: Sequence[Trace], costs: Any, budget: Budget, *, reads_again: bool) -> SegmentReport:
-    """What `generate()` would do for the requests at these prices, with history by segment."""
+    """The report of `generate()` for the requests at these prices, with history by segment."""
     return replay(traces, AdaptiveLookup(), budget=budget, costs=costs, reads_again=reads_again).total
 
 
@@ -134,7 +134,7 @@ def replays(traces: Sequence[Trace], seconds: Mapping[str, Mapping[int, float]])
 
 
 def shortest(traces: Sequence[Trace], num_tokens: int) -> list[Trace]:
-    """Of each of a few segments the request with the shortest prompt; its output is cut, and token ids are few."""
+    """The request with the shortest prompt of each of a few segments; outputs are cut, and token ids renumbered."""
     by_segment: dict[str | None, list[Trace]] = {}
     for trace in traces:
         by_segment.setdefault(trace.segment, []).append(replace(trace, output=trace.output[:num_tokens]))

@@ -2,9 +2,9 @@
 
     python -m benchmarks.live [--items 8] [--rounds 5] [--threads 1]
 
-Held-back items of pico's tasks, and text that repeats nothing: sampled so hot that no draft survives, it shows what
-speculation costs where it cannot help. All ways make the same number of tokens, take turns in one process, and are
-compared by the medians of whole `generate()` calls, prefill included.
+Held-back items of pico's tasks, and text that repeats nothing: sampled at a temperature so high that no draft survives,
+it shows the cost of speculation when it cannot help. All ways make the same number of tokens, take turns in one
+process, and are compared by the medians of whole `generate()` calls, prefill included.
 """
 
 import argparse
@@ -32,7 +32,7 @@ BATCHES = (1, 8)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Prompts of one kind, and how they are decoded."""
+    """Prompts of one kind, and their decoding settings."""
 
     name: str
     prompts: list[str]
@@ -56,7 +56,7 @@ class Bench:
         return [*jobs, Job("nothing to copy", jobs[0].prompts, hot)]
 
     def measure(self, job: Job, batch: int) -> tuple[dict[str, float], Speculator]:
-        """Median seconds of each way, and the Speculator of the last round for its counts."""
+        """Median seconds of each way, and the Speculator of the last round, for its counters."""
         seconds: dict[str, list[float]] = {}
         for _ in range(self.num_rounds + 1):
             spec = Speculator()
@@ -65,7 +65,7 @@ class Bench:
                 ways["transformers"] = {"prompt_lookup_num_tokens": 10}
             for way, settings in ways.items():
                 seconds.setdefault(way, []).append(self._seconds(job, batch, settings))
-        # The first round warms up.
+        # The first round is a warm-up.
         return {way: median(times[1:]) for way, times in seconds.items()}, spec
 
     def _seconds(self, job: Job, batch: int, settings: dict[str, Any]) -> float:

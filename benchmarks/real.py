@@ -1,22 +1,22 @@
-"""Does it pay on a real model, as it comes? Plain decoding, transformers' lookup, a suffix tree, and ngramspec.
+"""Does it pay on a real model with default settings? Plain decoding, transformers' lookup, a suffix tree, ngramspec.
 
     python -m benchmarks.real [--model smollm2] [--kinds summary chat] [--dtypes float32] [--batches 1] [--rounds 3]
 
 The prompts are in `real_prompts.toml`: five a kind, under the model's chat template, or before "Answer:". Answers are
-greedy and end where the model ends them. A batch takes the first prompts of a kind, as many as fill whole batches; one
-of more rows than prompts takes them again in turn.
+greedy and end where the model ends them. A batch takes the first prompts of a kind, as many as fill whole batches; a
+batch with more rows than prompts repeats them in turn.
 
-Ways: plain; "lookup", `prompt_lookup_num_tokens=10`, which takes no batch and whose text is another one under a schema,
-so there it is left out; ngramspec with default settings, "cold" with a Speculator that has seen nothing for each call,
-"warm" with one for all calls, after one of each kind; and "tree", as warm, but drafted by arctic-inference's suffix
-tree with its default settings (left out where that package is missing), so that only drafting differs. Warm is what a
-service gets: no segment is named, so nothing of earlier answers is drafted, but what passes cost is known. All ways
-take turns at each call in one process, and whole `generate()` calls are timed, prefill included.
+Ways: plain; "lookup", `prompt_lookup_num_tokens=10`, which takes no batch, and is left out under a schema because its
+text differs there; ngramspec with default settings, "cold" with a new Speculator for each call, "warm" with one for all
+calls, after a call of each kind; and "tree", as warm, but drafted by arctic-inference's suffix tree with its default
+settings (left out if that package is missing), so that only drafting differs. Warm is what a service gets: no segment
+is named, so nothing is drafted from earlier answers, but the costs of passes are known. All ways take turns at each
+call in one process, and whole `generate()` calls are timed, prefill included.
 
 A kind's time is the sum over its calls of the median over the rounds, per emitted token, and a speed-up is a ratio of
-two of them. "mean" is the geometric mean over the kinds, "mean, free" over those that the lookup serves, "sum" the
-ratio over all calls. "texts": how many calls had plain's tokens; where one differs, the first differing token is judged
-as `ngramspec check` does, and a text that is neither equal nor a near-tie ends the benchmark with exit code 1.
+two such times. "mean" is the geometric mean over the kinds, "mean, free" over those that the lookup serves, "sum" the
+ratio over all calls. "texts": how many calls had plain's tokens. If a text differs, its first differing token is judged
+as by `ngramspec check`, and a text that is neither equal nor a near-tie ends the benchmark with exit code 1.
 """
 
 import argparse
@@ -58,7 +58,7 @@ NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call: the prompts of its rows, the longest answer, and the guards of its rows, none where they are free."""
+    """One call: the prompts of its rows, the longest answer, and the guards of its rows, none for free text."""
 
     kind: str
     prompts: list[list[int]]
@@ -68,7 +68,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One call as one way made it.
+    """One call in one way.
 
     cpu, wall: seconds. passes: runs of the model. host: CPU seconds outside of them. prefill: CPU seconds of the first.
     """
@@ -82,7 +82,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Case:
-    """What a way made of a job: tokens of all rows, samples by round, and how its text compares with plain's."""
+    """The result of a job in one way: tokens of all rows, samples by round, and the comparison with plain's text."""
 
     kind: str
     batch: int
@@ -110,7 +110,7 @@ class Bench:
             self._speculators["tree"] = Speculator(SuffixTree())
 
     def jobs(self, kinds: dict[str, Any], batch: int, limit: int, max_new_tokens: int) -> Iterator[Job]:
-        """The calls with `batch` rows; of each kind `limit` prompts at the most."""
+        """The calls with `batch` rows; at most `limit` prompts of each kind."""
         for kind, items in kinds.items():
             chosen = items[:limit]
             for start in range(0, max(1, len(chosen) - batch + 1), batch):
@@ -192,7 +192,7 @@ class Bench:
 
 
 def _unknowing() -> Speculator:
-    """A Speculator that has seen nothing, and for which no pass has a price: each clock has prices of its own."""
+    """A new Speculator without prices for passes: its clock is new, and prices are kept by clock."""
     return Speculator(clock=partial(time.perf_counter))
 
 
@@ -203,7 +203,7 @@ def _rows(call: Call, output: Tensor) -> list[list[int]]:
 
 
 def _finding(plain: Run, output: Tensor) -> str:
-    """The worst that is found of a row of `output`, and where: "identical", "near-tie at 17", "defect at 3"."""
+    """The worst finding in the rows of `output`, with its position: "identical", "near-tie at 17", "defect at 3"."""
     pad_token = plain.call.settings["pad_token_id"]
     mine, theirs = _rows(plain.call, plain.output), _rows(plain.call, output)
     findings = {"identical"}
@@ -231,7 +231,7 @@ def _per_token(cases: Sequence[Case], way: str, clock: str) -> float:
 
 
 def rows_of(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """What the table says: a row for each precision, batch and kind, then the mean over kinds and the sum."""
+    """The rows of the table: one for each precision, batch and kind, then the mean over kinds and the sum."""
     rows = []
     for dtype, batch in dict.fromkeys((case.dtype, case.batch) for case in cases):
         alike = [case for case in cases if (case.dtype, case.batch) == (dtype, batch)]
@@ -246,7 +246,7 @@ def rows_of(cases: Sequence[Case]) -> list[dict[str, Any]]:
 
 
 def _row(cases: Sequence[Case]) -> dict[str, Any]:
-    """Of all `cases`; a way that serves some of the calls only is compared with plain over these."""
+    """The figures of all `cases`; a way that serves only some of the calls is compared with plain over these."""
     ways = [way for way in WAYS if any(case.way == way for case in cases)]
     shared = {way: {(case.kind, case.job) for case in cases if case.way == way} for way in ways}
     speedup = {
@@ -281,7 +281,7 @@ def _figures(cases: Sequence[Case]) -> dict[str, Any]:
 
 
 def _means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Geometric means of the speed-ups, of the ways that serve all these kinds."""
+    """Geometric means of the speed-ups, for ways that serve all of these kinds."""
     speedups = [row["speedup"] for row in rows]
     return {
         clock: {
@@ -294,7 +294,7 @@ def _means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
-    """For people; CPU time first, wall time in brackets."""
+    """The table for people; CPU time first, wall time in brackets."""
     made = Table("", "batch", "kind", "tokens", "plain, ms", "tokens per pass", box=SIMPLE_HEAD, pad_edge=False)
     for title in (*WAYS[1:], "texts"):
         made.add_column(title, justify="right")
@@ -315,7 +315,7 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _texts(ways: dict[str, Any]) -> str:
-    """How many calls had plain's tokens, cold and warm, and what the others are."""
+    """How many calls had plain's tokens, cold and warm, and the findings of the others."""
     own = [ways[way] for way in ("cold", "warm")]
     calls = sum(figures["calls"] for figures in own)
     findings = [finding.split()[0] for figures in own for finding in figures["findings"].values()]

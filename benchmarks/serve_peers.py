@@ -1,4 +1,4 @@
-"""The servers that `serve_load` compares: how each is started, and what is asked of it in its own way."""
+"""The servers that `serve_load` compares: how each is started, and its own request fields."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 PATIENCE = 300.0
-"""Seconds until a server that does not answer is given up."""
+"""Seconds after which a server that does not answer is given up."""
 
 _LLAMA_CPP = """
 import sys, threading, xllamacpp
@@ -28,12 +28,12 @@ if lookup == "lookup":
 server = xllamacpp.Server(params)
 threading.Event().wait()
 """
-"""llama.cpp's own server, from the package that carries it. Its `ngram-simple` is prompt lookup."""
+"""llama.cpp's own server, from the package that contains it. Its `ngram-simple` is prompt lookup."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One that answers at `url`. extras: fields of the body that it gets beside those of all."""
+    """A server at `url`. extras: its own body fields, besides the common ones."""
 
     name: str
     url: str
@@ -47,13 +47,13 @@ class Server:
 
 
 def has_llama_cpp() -> bool:
-    """Whether its server can be started here."""
+    """Whether llama.cpp's server can be started here."""
     return find_spec("xllamacpp") is not None and find_spec("gguf") is not None
 
 
 @contextmanager
 def running(name: str, folder: Path, weights: Path | None, log: Path) -> Iterator[Server]:
-    """A server, once it answers; `log` gets what it says. "undrafted" is ours, asked with `speculate: false`."""
+    """A server, once it answers; `log` gets its output. "undrafted" is ours, with `speculate: false` in requests."""
     port = _free_port()
     command = _command(name, folder, weights, port)
     env = os.environ | {"OMP_NUM_THREADS": str(_cores()), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}

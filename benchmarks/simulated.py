@@ -1,10 +1,10 @@
-"""Does the simulator tell what the engine does? The same requests, served for real and simulated by a calibration.
+"""Does the simulator predict the engine? The same requests, served for real and simulated from a calibration.
 
     python -m benchmarks.simulated [--model pico] [--requests 40] [--clients 1 4 8]
 
 The model is calibrated first, then serves a closed loop of clients that ask it to correct texts, with drafts and
-without, and what it wrote is simulated by what was calibrated. Times are CPU time of this thread, with one thread of
-torch: other load on the machine matters less.
+without. Its answers are then simulated from the calibration. Times are CPU time of this thread, with one torch thread,
+so that other load on the machine matters less.
 """
 
 import argparse
@@ -60,7 +60,7 @@ WORDS = [
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Latencies by request, in seconds, and what was written, if it was served for real."""
+    """Latencies by request, in seconds, and the answers, if it was served for real."""
 
     latencies: list[float]
     outputs: list[list[int]]
@@ -118,7 +118,7 @@ def main() -> None:
     ):
         table.add_column(column, justify="right")
     for clients in given.clients:
-        served(loaded.model, prompts[:2], clients, drafts=True)  # warms up
+        served(loaded.model, prompts[:2], clients, drafts=True)  # warm-up
         real = {drafts: served(loaded.model, prompts, clients, drafts=drafts) for drafts in (False, True)}
         traces = [
             Trace(prompt[0].numpy().astype(np.int32), np.array(output, np.int32), SEGMENT)

@@ -3,12 +3,12 @@
     python -m benchmarks.simulation [TRACES...] [--records 24] [--max-new 128] [--batches 1 4 16] [--guarded]
         [--machines H100 …] [--json]
 
-The loop, the drafter, the budget and the measuring of costs are the real ones; the clock is not. It advances by what a
-pass costs on the machine, times a disturbance: 7 % on most passes, threefold on one in fifty; and by what drafting
-costs the machine's host. So what is learnt of costs, and what learning it costs, shows in minutes for all kinds of
-traffic, and comes out the same every time. Speed-ups are ratios of undisturbed costs. A first round begins with nothing
-measured; the second one goes on with it. Beside it, a budget that never asks what anything costs: every row is drafted
-for, and steered if it can be, and each token that survives with a probability of 0.3 is checked, sixteen at most.
+The loop, the drafter, the budget and the measurement of costs are the real ones; the clock is not. It advances by the
+cost of a pass on the machine, times a disturbance: 7 % on most passes, threefold on one in fifty; and by the cost of
+drafting on the machine's host. So what is learnt about costs, and what learning it costs, shows in minutes for all
+kinds of traffic, and is the same every time. Speed-ups are ratios of undisturbed costs. A first round begins with
+nothing measured; the second one continues from it. For comparison, a budget that ignores costs: every row is drafted
+for, and steered if it can be, and each token with a survival of 0.3 is verified, at most sixteen.
 
 With --guarded the requests are function calls, each under the schema of the tools that its prompt names.
 """
@@ -58,7 +58,7 @@ MAX_PROMPT = 2048
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Microseconds of drafting: for a row, and for each drafted token; by the drafter alone, and steered."""
+    """Microseconds of drafting, for a row and for each drafted token: blindly, and steered."""
 
     blind: tuple[float, float]
     steered: tuple[float, float]
@@ -69,10 +69,11 @@ FREE = Host((0, 0), (0, 0))
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """rows: milliseconds of a plain pass by its rows. columns: by rows, how many plain passes one of so many columns is
-    worth. What lies between is on straight lines; rows take the curve of the nearest ones.
+    """rows: milliseconds of a plain pass by rows. columns: by rows, the cost of a pass in plain passes by columns.
+    Between these, costs are interpolated linearly; rows take the curve of the nearest ones.
 
-    is_packed: rows are not padded, and a pass costs as one whose rows have the average number of tokens. host: drafts.
+    is_packed: rows are not padded, and a pass costs as much as one whose rows have the average number of tokens. host:
+    drafts.
     """
 
     name: str
@@ -82,7 +83,7 @@ class Machine:
     host: Host = FREE
 
     def seconds(self, rows: int, columns: float) -> float:
-        """What a pass costs."""
+        """The cost of a pass."""
         curve = self.columns[min(self.columns, key=lambda known: abs(np.log(known / rows)))]
         plain = np.interp(rows, list(self.rows), list(self.rows.values()))
         return float(plain * np.interp(columns, list(curve), list(curve.values()))) / 1e3
@@ -115,7 +116,7 @@ _ROWS = {rows: 7.09 + 0.02101 * rows for rows in (1, 8, 32, 128)}
 _COLUMNS = {rows: {1: 1.0, 97: (7.09 + 0.02101 * 97 * rows) / plain} for rows, plain in _ROWS.items()}
 
 SLOW, QUICK = Host((50, 2), (700, 20)), Host((4, 0.4), (60, 4))
-"""Drafting in plain Python, and compiled, with foresight that remembers."""
+"""Drafting in plain Python; and compiled, with foresight that remembers."""
 
 SERVERS = tuple(
     Machine(f"H100, {layout}, {drafting} drafting", _ROWS, _COLUMNS, layout == "packed", host)
@@ -125,7 +126,7 @@ SERVERS = tuple(
 
 
 class Threshold(FixedBudget):
-    """Takes every token that is sure enough, whatever it costs."""
+    """Accepts every token that is sure enough, whatever it costs."""
 
     def __init__(self) -> None:
         super().__init__(16)
@@ -176,7 +177,7 @@ class _Request(GuardedRow):
 
 
 class _Target(Target):
-    """A machine that reads out what was recorded."""
+    """A machine that emits the recorded text."""
 
     def __init__(self, machine: Machine, noise: random.Random, clock: _Clock) -> None:
         self._machine, self._noise, self._clock = machine, noise, clock
@@ -201,9 +202,9 @@ class _Target(Target):
 
 
 class Simulation:
-    """A service on a machine: one drafter, one budget, what was measured of costs.
+    """A service on a machine: one drafter, one budget, and measured costs.
 
-    counters: of all requests that were served.
+    counters: of all served requests.
     """
 
     def __init__(self, machine: Machine, seed: int = 0, budget: Budget | None = None) -> None:
@@ -290,7 +291,7 @@ def _read(paths: Sequence[Path], tokenizer_name: str, *, is_guarded: bool) -> It
 
 
 def _batches(traces: Sequence[Trace], batch: int) -> list[list[Trace]]:
-    """As many as hold all of them; the last one is filled up with the first ones."""
+    """Batches of all traces; the last one is filled up with the first traces."""
     return [[traces[(start + row) % len(traces)] for row in range(batch)] for start in range(0, len(traces), batch)]
 
 

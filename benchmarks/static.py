@@ -1,17 +1,17 @@
-"""Does a compiled pass with a static cache pay? Plain decoding, transformers' lookup and ngramspec, each both ways.
+"""Does a compiled pass with a static cache pay? Plain decoding, transformers' lookup and ngramspec, with and without.
 
     python -m benchmarks.static [--model smollm2] [--kinds summary chat] [--dtypes float32] [--rounds 3]
-    python -m benchmarks.static --model pico             # in a few minutes: its layers are few, and soon compiled
+    python -m benchmarks.static --model pico             # in a few minutes: it has few layers to compile
 
 "eager" is a dynamic cache and an uncompiled model. "compiled" is `cache_implementation="static"` with transformers'
-usual `CompileConfig`, which on a GPU is what `generate()` does by itself; here it does so on a CPU too. The prompts are
-those of `benchmarks.real`, for pico held-back items of its tasks, one at a time; answers are greedy. All ways take
-turns at each call in one process. Two rounds before the first warm up: what is compiled there is not timed, but its
-time is told below the table.
+default `CompileConfig`, which `generate()` uses by itself on a GPU; here also on a CPU. The prompts are those of
+`benchmarks.real`, for pico held-back items of its tasks, one at a time; answers are greedy. All ways take turns at each
+call in one process. Two rounds before the first are warm-up: compilation is not timed there, but its time is shown
+below the table.
 
-Figures are emitted tokens per second of CPU time (on a GPU: of wall time), of whole calls, prefill included: of each
-call the fastest of the rounds. In brackets, the same by that of plain decoding, eager. "texts" says how many calls of
-all ways have its tokens: compiled passes round otherwise.
+Figures are emitted tokens per second of CPU time (on a GPU: of wall time) of whole calls, prefill included, from the
+fastest round of each call. In brackets, the ratio to plain decoding, eager. "texts" says how many calls have its tokens
+in all ways: compiled passes round differently.
 """
 
 import argparse
@@ -59,7 +59,7 @@ class Job:
 
 @dataclass(slots=True)
 class Timed:
-    """What a way made of a job: its tokens, and the seconds of each round, warming up apart."""
+    """The result of a job in one way: its tokens, and the seconds of each round, warm-up separately."""
 
     tokens: list[int] = field(default_factory=list)
     warming: float = 0.0
@@ -76,14 +76,14 @@ class Bench:
         self.model.to(arguments.device)
         self._clock = time.process_time if arguments.device == "cpu" else self._wall
         self._pad = pad_token_of(self.model)
-        # A dynamic pass costs otherwise than a compiled one; each Speculator would find that out by itself.
+        # A dynamic pass has another cost than a compiled one; each Speculator would find that out by itself.
         self._speculator = Speculator()
         made = self._items_of_pico(arguments) if is_pico else self._items(arguments)
         self.jobs = [
             Job(kind, torch.tensor([ids], device=self.model.device), min(arguments.max_new_tokens, most))
             for kind, ids, most in made
         ]
-        # The lookup drafts beyond the longest text, and fails where the cache ends.
+        # The lookup drafts beyond the longest text, and fails at the end of the cache.
         self._longest = max(job.ids.shape[1] + job.max_new_tokens for job in self.jobs) + NUM_DRAFTED
 
     def run(self, num_rounds: int) -> dict[Way, list[Timed]]:
@@ -141,7 +141,7 @@ class Bench:
 
 
 def rate(timed: Sequence[Timed]) -> float:
-    """Tokens per second over some calls, each at its fastest."""
+    """Tokens per second over some calls, from each call's fastest round."""
     return sum(len(each.tokens) for each in timed) / sum(min(each.seconds) for each in timed)
 
 

@@ -1,14 +1,14 @@
-"""What do steering and masks take of the host, by themselves?
+"""How much host time do steering and masks take by themselves?
 
     python -m benchmarks.steering [TRACES...] [--requests 40] [--repeats 5]
 
-Steering: recorded function calls and SQL are replayed once, and all that the drafter asks of its steering is noted:
-what is foreseen, may this token come, what is forced. Then the same is asked again, without drafter or model, of the
-steering of fresh rows. Time is the thread's, the least of the repeats for each request: of a draft, of one position of
-it, and of all per emitted token, the advance of the matchers and the steering's own commit included.
+Steering: recorded function calls and SQL are replayed once, and all questions of the drafter to its steering are
+recorded: what is foreseen, whether a token may come, what is forced. Then the steering of fresh rows answers the same
+questions, without drafter or model. Times are the thread's, the minimum of the repeats for each request: per draft, per
+position of a draft, and in total per emitted token, including the advance of the matchers and the steering's commit.
 
-Masks: 32 rows with drafts of 10 tokens, filled on other threads, as in a pass: until all are there, and how long one
-waits for them after a forward pass of 7 ms on a device, for which the thread sleeps.
+Masks: 32 rows with drafts of 10 tokens, filled on other threads, as in a pass: the time until all are filled, and the
+wait for them after a forward pass of 7 ms on a device, for which the thread sleeps.
 """
 
 import json
@@ -37,7 +37,7 @@ ROWS, DRAFTED, PASS_SECONDS = 32, 10, 0.007
 
 @dataclass(slots=True)
 class Drafting:
-    """One draft: the questions, each a name and its arguments, and what was committed after it."""
+    """One draft: the questions, each a name and its arguments, and the tokens committed after it."""
 
     max_tokens: int
     min_survival: float
@@ -46,7 +46,7 @@ class Drafting:
 
 
 class _Noting:
-    """A steering that notes what it is asked."""
+    """A steering that records its questions."""
 
     def __init__(self, steering: Steering, drafting: Drafting) -> None:
         self._steering, self._asked = steering, drafting.asked
@@ -60,7 +60,7 @@ class _Noting:
 
 
 class _Noted:
-    """A session whose steering is noted; or, without one, asks what was noted."""
+    """A session whose steering is recorded; without one, it repeats the recorded questions."""
 
     def __init__(self, drafting: Drafting, session: Any = None) -> None:
         self._drafting, self._session = drafting, session
@@ -76,7 +76,7 @@ class _Noted:
 
 
 class _NotingRow(RowSteering):
-    """The steering of a row, which notes its drafts."""
+    """The steering of a row, which records its drafts."""
 
     def __init__(self, matchers: Sequence[Matcher], texts: Sequence[TokenArray], rows: list[list[Drafting]]) -> None:
         super().__init__(matchers, texts)
@@ -120,7 +120,7 @@ def _some(traces: Sequence[Trace], most: int) -> Iterator[Trace]:
 
 
 def steering(traces: Sequence[Trace], tokens: Sequence[bytes], repeats: int) -> dict[str, float]:
-    """Microseconds of steering, and what they are for."""
+    """Microseconds of steering, by what they are for."""
     rows: list[list[Drafting]] = []
     drafter = AdaptiveLookup(vocabulary=tokens)
     steer = lambda matchers, texts: _NotingRow(matchers, texts, rows)  # noqa: E731
@@ -166,7 +166,7 @@ def _played(trace: Trace, row: Sequence[Drafting]) -> tuple[float, float, float]
 
 
 def filling(traces: Sequence[Trace], repeats: int) -> dict[str, float]:
-    """Milliseconds in which the masks of ROWS rows are filled, the least of the repeats."""
+    """Milliseconds to fill the masks of ROWS rows, the minimum of the repeats."""
     chance, rows = Random(0), []
     for index in range(ROWS):
         trace = traces[index % len(traces)]

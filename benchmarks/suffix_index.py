@@ -1,14 +1,14 @@
-"""What drafting costs the host, against the length of the context; beside it, what rescanning the context costs.
+"""How much host time does drafting take, by the length of the context? Compared with rescanning the context.
 
     python -m benchmarks.suffix_index [TRACES...] [--json]
 
-The context is recorded requests, one after another, in tokens; then the tokens that follow are drafted and committed
-as a target that emits just these would have it, up to ten drafted per pass. Everything is done several times over,
-context lengths in turn; a call's time is the median of its repetitions, so that a moment in which the machine did
-something else does not count, and the figure is the sum over all calls, per emitted token.
+The context is recorded requests, one after another, in tokens. The tokens after it are drafted and committed as with a
+target that emits exactly these, up to ten drafted per pass. Everything is repeated several times, with context lengths
+in turn. A call's time is the median of its repetitions, so that moments of other load do not count, and the figure is
+the sum over all calls, per emitted token.
 
 The rescans answer the same question without an index: transformers' own PromptLookupCandidateGenerator, and vLLM's
-search (Knuth-Morris-Pratt on the reversed context), rewritten here and compiled with numba where that is installed.
+search (Knuth-Morris-Pratt on the reversed context), rewritten here and compiled with numba if that is installed.
 """
 
 import json
@@ -40,7 +40,7 @@ RESCANS = 20
 MAX_DRAFT_TOKENS = 10
 
 Rescan = Callable[[TokenArray], Callable[[], object]]
-"""From a context to the search in it, which is what is timed."""
+"""Maps a context to the search in it, which is timed."""
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _read(paths: list[Path], tokenizer_name: str, size: int) -> TokenArray:
-    """Requests one after another, taken from the files in turn so that every kind of traffic is among them."""
+    """Requests one after another, taken from the files in turn, so that every kind of traffic is among them."""
     tokenizer = load_tokenizer(tokenizer_name)
     sources = [read_traces(path, tokenizer) for path in paths]
     parts: list[TokenArray] = []
@@ -84,7 +84,7 @@ def _read(paths: list[Path], tokenizer_name: str, size: int) -> TokenArray:
 
 
 def _measure(text: TokenArray, length: int, rescans: dict[str, Rescan | None]) -> dict[str, list[float]]:
-    """Seconds of every single call."""
+    """Seconds of each call."""
     drafter: Drafter = PromptLookup()
     session = drafter.open()
     calls = {"index": [_seconds(partial(session.extend, text[:length]))]}
@@ -129,9 +129,9 @@ def _summarise(samples: list[dict[str, list[float]]]) -> dict[str, float]:
 
 
 def _memory(text: TokenArray) -> dict[str, float]:
-    """Bytes per token of the index; the worst is a text in which no token comes twice."""
+    """Bytes per token of the index; the worst case is a text without repeated tokens."""
     distinct = np.arange(2**31 - 1 - text.size, 2**31 - 1).astype(np.int32)
-    # One by one, to the length just after a doubling of the dictionaries, where they are emptiest.
+    # One by one, up to the length just after dictionaries have doubled, when they are emptiest.
     emitted = list(np.arange(87_400, dtype=np.int32)[:, None])
     return {
         "bytes_per_token": _bytes_per_token([text]),
@@ -147,7 +147,7 @@ def _bytes_per_token(parts: list[TokenArray]) -> float:
         session.extend(tokens)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    if is_compiled():  # whose memory is not traced
+    if is_compiled():  # its memory is not traced
         size = session.index.nbytes
     return size / sum(tokens.size for tokens in parts)
 
@@ -169,14 +169,14 @@ def _kmp_rescan() -> Rescan | None:
     except ImportError:
         return None
     compiled: Callable[[TokenArray, int, int], int] = numba.njit(kmp_earliest_longest)
-    compiled(np.zeros(8, np.int32), 2, 4)  # compile now
+    compiled(np.zeros(8, np.int32), 2, 4)  # compile before timing
     return lambda context: partial(compiled, context, 2, 4)
 
 
 def kmp_earliest_longest(text: TokenArray, min_match: int, max_match: int) -> int:
     """Position after the earliest position of the longest match, or -1; one pass over the text from its end."""
     reversed_text = text[::-1]
-    border = np.zeros(max_match, np.int32)  # of the first tokens: the longest proper prefix that is a suffix as well
+    border = np.zeros(max_match, np.int32)  # by number of first tokens: the longest proper prefix that is also a suffix
     longest, position, matched = 0, 0, 0
     for index in range(1, text.size):
         while matched > 0 and reversed_text[matched] != reversed_text[index]:

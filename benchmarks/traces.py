@@ -1,4 +1,4 @@
-"""Which recorded requests a benchmark reads: the same arguments for each."""
+"""Command line arguments for the recorded requests of a benchmark, the same for each."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def trace_paths(made: argparse.ArgumentParser, given: list[Path]) -> list[Path]:
-    """The files `given`, or else the default ones; without any the command line ends with an error."""
+    """The files `given`, or else the default ones; if there are none, the command line ends with an error."""
     paths = given or sorted(DEFAULT_TRACES.glob("*.jsonl.gz"))
     if not paths:
         made.error(f"no traces in {DEFAULT_TRACES}: pass JSON lines of prompts and outputs")

@@ -1,18 +1,17 @@
-"""Inside vLLM: how many tokens a pass and a CPU second give, by who drafts?
+"""Inside vLLM: how many tokens per pass and per CPU second, by drafter?
 
     python -m benchmarks.vllm [--model smollm2] [--batches 1 8 32] [--jobs 5 2 1] [--rounds 3] [--tokens 96]
 
-One engine of vLLM in this process, with `ngramspec.vllm.Scheduler`; who drafts is changed between two jobs, so all arms
-take turns at each job. Arms: "none"; vLLM's own proposers "ngram 2-4" and "ngram 5", with 5 tokens, and "suffix", with
-vLLM's defaults and earlier answers, where arctic-inference is installed; and ours, with up to 16 tokens: "blind", which
-is the `Proposer`, "history", the scheduler with a segment and without grammars, and "steered", as it is used.
+One vLLM engine in this process, with `ngramspec.vllm.Scheduler`. The drafter is changed between jobs, so all arms take
+turns at each job. Arms: "none"; vLLM's own proposers "ngram 2-4" and "ngram 5", with 5 tokens, and "suffix", with
+vLLM's defaults and earlier answers, if arctic-inference is installed; and ours, with up to 16 tokens: "blind", the
+`Proposer`; "history", the scheduler with a segment and without grammars; and "steered", the scheduler as it is.
 
-A job is as many requests as the batch has rows, decoded at once. Free texts are those of `real_prompts.toml`, of which
-there are 25; under a schema (xgrammar) letters are read that are made here. In each round all arms begin without a
-history. Before the first one ours decode a job, by which they learn what passes cost: an engine that has run for some
-minutes knows that. "per pass": tokens by passes over a row. "per second": tokens by CPU seconds of the whole process;
-"ratio": the same to "none", the median of the rounds, the lowest and the highest. "texts": jobs whose tokens are those
-of "none".
+A job is as many requests as the batch has rows, decoded at once. Free texts are the 25 of `real_prompts.toml`; under a
+schema (xgrammar), the prompts are generated letters. In each round all arms begin without a history. Before the first
+one, ours decode a job to learn the costs of passes, which an engine knows after some minutes. "per pass": tokens by
+passes over a row. "per second": tokens by CPU seconds of the whole process; "ratio": the same relative to "none", the
+median of the rounds, the lowest and the highest. "texts": jobs with the tokens of "none".
 """
 
 import argparse
@@ -31,7 +30,7 @@ from benchmarks.vllm_requests import Request, jobs_of, letters, real_requests
 
 
 def measured(bench: Bench, arms: Sequence[str], jobs: Sequence[Sequence[Request]], rounds: int) -> dict[str, Sums]:
-    """By arm. All take turns; what compiles itself when it is first used, or measures what passes cost, has begun."""
+    """Sums by arm. All take turns, after a warm-up for what is compiled on first use, and for the costs of passes."""
     known = bench.arms()
     sums = {name: Sums() for name in arms}
     for name in arms:
@@ -51,7 +50,7 @@ def measured(bench: Bench, arms: Sequence[str], jobs: Sequence[Sequence[Request]
 
 
 def table(text: str, batch: int, found: Mapping[str, Sums]) -> Table:
-    """For people: one cell, by arm."""
+    """The table of one cell, by arm, for people."""
     made = Table("text", "batch", "who drafts", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("per pass", "per second", "ratio", "from", "to", "texts"):
         made.add_column(title, justify="right")

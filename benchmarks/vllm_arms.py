@@ -1,4 +1,4 @@
-"""An engine of vLLM in this process, and who drafts in it: that can be changed between two jobs."""
+"""A vLLM engine in this process, whose drafter can be changed between jobs."""
 
 import os
 import time
@@ -16,17 +16,17 @@ from ngramspec.vllm.rows import EngineRow
 from ngramspec.vllm.trouble import Trouble
 
 MOST = 16
-"""Tokens that ours may check for a row in a pass."""
+"""Most tokens that our arms draft for a row in a pass."""
 
 OURS = ("blind", "history", "steered")
-"""Arms that measure what passes cost."""
+"""Arms that measure the costs of passes."""
 
 SUFFIX_DEPTH = 24
-"""vLLM's default depth of suffix trees, which is also how many tokens they draft at most."""
+"""vLLM's default depth of suffix trees, which also bounds their drafts."""
 
 
 class Ours(Drafting):
-    """Drafts whose prices are measured in CPU time, as the arms are: this machine may do other work too."""
+    """Drafts with prices in CPU time, in which the arms are measured, too: this machine may have other load."""
 
     def __init__(self, trouble: Trouble, vocabulary: int) -> None:
         super().__init__(
@@ -34,13 +34,13 @@ class Ours(Drafting):
         )
 
     def restarted(self) -> "Ours":
-        """The same without what it has read, as after a restart: what passes cost is the machine's, and still known."""
+        """The same without its texts, as after a restart. The costs of passes belong to the machine, and are kept."""
         self._drafter = AdaptiveLookup()
         return self
 
 
 class Blind(Ours):
-    """Such drafts that are never steered."""
+    """The same, never steered."""
 
     def open(self, *arguments: Any, **named: Any) -> EngineRow:
         """See `Drafting`."""
@@ -50,7 +50,7 @@ class Blind(Ours):
 
 
 class Peer(NullProposer):
-    """A proposer of vLLM's, in the place of a `custom_class`."""
+    """A proposer of vLLM's, wrapped as a `custom_class`."""
 
     def __init__(self, propose: Callable[..., list[list[int]]]) -> None:
         self._propose = propose
@@ -61,7 +61,7 @@ class Peer(NullProposer):
 
 
 class Arm(NamedTuple):
-    """Who drafts: in the worker, and in the scheduler, where that is None if it is vLLM's own."""
+    """The drafters in the worker and in the scheduler; None for vLLM's own scheduler."""
 
     proposer: NullProposer
     drafting: Drafting | None = None
@@ -69,7 +69,7 @@ class Arm(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """Of one arm in one cell: tokens, passes over a row, jobs, those with the text of "none"; CPU seconds by round."""
+    """Sums of an arm in a cell: tokens, passes over a row, jobs, jobs with the text of "none"; CPU seconds by round."""
 
     tokens: int = 0
     passes: int = 0
@@ -79,10 +79,10 @@ class Sums:
 
 
 class Bench:
-    """An engine, in which who drafts can be changed."""
+    """An engine whose drafter can be changed."""
 
     def __init__(self, folder: str, max_rows: int) -> None:
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # read when vLLM is imported: its engine is looked into
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # read when vLLM is imported; its engine is inspected
         from vllm import LLM
 
         self._llm: Any = LLM(
@@ -114,10 +114,10 @@ class Bench:
         self._scheduler.update_from_output = counted
 
     def arms(self) -> dict[str, Callable[[], Arm]]:
-        """By name, what makes an arm that has read nothing yet."""
+        """By name, a function that makes a fresh arm."""
         null = NullProposer(self._config)
         size, trouble = self._config.model_config.get_vocab_size(), self._drafts.trouble
-        blind = Proposer(self._config_with(num_speculative_tokens=MOST))  # it keeps nothing of a text
+        blind = Proposer(self._config_with(num_speculative_tokens=MOST))  # it keeps no texts
         blind.drafting.clock = time.process_time
         history, steered = Blind(trouble, size), Ours(trouble, size)
         made: dict[str, Callable[[], Arm]] = {
@@ -152,7 +152,7 @@ class Bench:
         return SimpleNamespace(**rest, speculative_config=SimpleNamespace(**speculative))
 
     def run(self, job: Sequence[Request], arm: Arm, sums: Sums) -> list[tuple[int, ...]]:
-        """Decode the job, and add what it took to `sums` and to its last round."""
+        """Decode the job, and add its measurements to `sums` and to the last round."""
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
 

@@ -1,4 +1,4 @@
-"""Requests for `benchmarks.vllm`: real prompts for free text, and letters of which fields are wanted in a form."""
+"""Requests for `benchmarks.vllm`: real prompts for free text, and letters from which fields are extracted in a form."""
 
 import random
 import tomllib
@@ -25,7 +25,7 @@ SCHEMA = {
 
 
 class Request(NamedTuple):
-    """What is asked. segment: the traffic that it belongs to."""
+    """One request. segment: the traffic that it belongs to."""
 
     prompt: str
     segment: str
@@ -34,7 +34,7 @@ class Request(NamedTuple):
 
 
 def real_requests(tokens: int) -> list[Request]:
-    """One of each kind, then the next of each. tokens: that an answer may have."""
+    """One request of each kind, then the next of each. tokens: most tokens of an answer."""
     given = tomllib.loads(PROMPTS.read_text())
     rows = zip(*(given[kind] for kind in KINDS), strict=True)
     return [
@@ -45,7 +45,7 @@ def real_requests(tokens: int) -> list[Request]:
 
 
 def letters(number: int, tokens: int) -> list[Request]:
-    """Letters of customers, of which fields are wanted."""
+    """Letters of customers, from which fields are extracted."""
     draw = random.Random(0)
     names, cities = ["Ada Kern", "Bo Lind", "Hanna Voss", "Ivo Prat"], ["Graz", "Turin", "Oslo", "Bremen", "Lyon"]
     items = ["green lamp", "steel chair", "oak shelf", "wall clock", "copper kettle", "desk fan"]
@@ -65,6 +65,6 @@ def letters(number: int, tokens: int) -> list[Request]:
 
 
 def jobs_of(requests: Sequence[Request], batch: int, most: int) -> list[Sequence[Request]]:
-    """At most `most` jobs of `batch` requests; one of all, where there are fewer."""
+    """At most `most` jobs of `batch` requests; a single job of all if there are fewer."""
     size = min(batch, len(requests))
     return [requests[start : start + size] for start in range(0, len(requests) - size + 1, size)][:most]

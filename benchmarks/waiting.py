@@ -1,10 +1,10 @@
-"""How long an honest source waits for its guard while others keep handing over sources that take all they are given.
+"""How long does an honest source wait for its guard while others keep sending sources that use up their limits?
 
     python -m benchmarks.waiting --hostile 24 [--seconds 30]
 
-So many hostile threads begin at once, and each hands over its next source when its last one was refused. Meanwhile one
+The hostile threads begin at the same time, and each sends its next source when its last one was refused. Meanwhile one
 thread compiles a new small schema every 50 ms, as requests would, and one a new schema of 600 properties, which takes
-close to a second by itself. Printed are the seconds from call to guard; at the end, those until then of who waits.
+close to a second by itself. It prints the seconds from call to guard and, at the end, those of calls still waiting.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def large(number: int) -> str:
 
 
 class Honest(threading.Thread):
-    """Who has one new schema compiled after another."""
+    """Compiles one new schema after another."""
 
     def __init__(self, schema: Callable[[int], str]) -> None:
         super().__init__(daemon=True)
@@ -47,7 +47,7 @@ class Honest(threading.Thread):
         self.since = time.perf_counter()
 
     def run(self) -> None:
-        """Until the process ends."""
+        """Run until the process ends."""
         for number in itertools.count():
             self.since = time.perf_counter()
             try:
@@ -58,7 +58,7 @@ class Honest(threading.Thread):
             time.sleep(PAUSE)
 
     def show(self) -> None:
-        """Print what came of it until now."""
+        """Print the results so far."""
         seconds = [*self.seconds, time.perf_counter() - self.since]
         p50, p95, longest = np.percentile(seconds, [50, 95, 100])
         print(f"  {self.schema.__name__}: {len(self.seconds)} made, {len(self.refusals)} refused;", end=" ")
@@ -66,7 +66,7 @@ class Honest(threading.Thread):
 
 
 def hostile(name: int) -> None:
-    """Hand over one slow source after another."""
+    """Send one slow source after another."""
     for number in itertools.count():
         try:
             Guard.regex(f"{name}{SLOW}{number}", VOCABULARY)
@@ -75,7 +75,7 @@ def hostile(name: int) -> None:
 
 
 def main() -> None:
-    """Let them all go on for a while, and print what came of the honest ones."""
+    """Run all threads for a while, and print the results of the honest ones."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--hostile", type=int, default=24, help="threads (default: 24)")
     parser.add_argument("--seconds", type=float, default=30.0, help="(default: 30)")
@@ -90,7 +90,7 @@ def main() -> None:
     print(f"{given.hostile} hostile")
     for thread in honest:
         thread.show()
-    os._exit(0)  # those who still wait are cut off
+    os._exit(0)  # ends threads that still wait
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What all tests share: transformers kept quiet, and which package is under test."""
+"""Shared by all tests: transformers is kept quiet, and the package under test is reported."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""Slow and obvious: what the fast code is held against."""
+"""Slow and obvious oracles for the fast code."""
 
 from collections.abc import Sequence
 

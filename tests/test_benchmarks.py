@@ -1,4 +1,4 @@
-"""The peers' rules in the benchmarks are the peers' rules."""
+"""The peers' rules in the benchmarks equal the peers' own."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The oldest environment of `make test` has the oldest versions that pyproject.toml allows: the floors are tested."""
+"""The oldest environment of `make test` has the oldest versions that pyproject.toml allows, so these are tested."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""What the pages say is so: the README's section on structured output, docs/guards.md and the how-to pages are run."""
+"""The pages are right: the README's section on structured output, docs/guards.md and the how-to pages are run."""
 
 import doctest
 import re

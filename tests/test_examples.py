@@ -1,4 +1,4 @@
-"""Every example runs as its reader runs it: a program, in a folder of their own, with default settings."""
+"""Every example runs as users run it: as a program, in an empty folder, with default settings."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Passes of a large hybrid are added up from one layer of each kind."""
+"""Costs of a large hybrid's passes are computed from one layer of each kind."""
 
 from itertools import count
 

@@ -1,4 +1,4 @@
-"""Links of the README, of CONTRIBUTING.md and of docs/ lead somewhere, on GitHub and on the site (`make docs`)."""
+"""Links in the README, CONTRIBUTING.md and docs/ have targets, on GitHub and on the site (`make docs`)."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Never slower than plain decoding, on machines whose prices are given: no clock is asked."""
+"""Never slower than plain decoding, on machines with given prices, without a clock."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A job on a local Ray cluster of two actors: each row gets one answer, that of one process, whatever dies."""
+"""A job on a local Ray cluster of two actors: each row gets one answer, that of one process, whatever actor dies."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`make demo-real`: every job in every way, and where each accepted draft token stands; on the packaged model here."""
+"""`make demo-real`: every job in every way, and the origin of each accepted draft token; here on the packaged model."""
 
 import io
 import tomllib

@@ -1,4 +1,4 @@
-"""A replay in which rejected tokens have the accepted ones read again, as by models with running states."""
+"""A replay in which accepted tokens are read again after a rejection, as by models with running states."""
 
 from collections.abc import Sequence
 

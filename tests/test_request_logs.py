@@ -1,4 +1,4 @@
-"""When requests came, and request logs of OpenAI's API: the body that was sent, and the one that came back."""
+"""Arrival times of requests, and request logs of OpenAI's API: the body that was sent, and the one that came back."""
 
 import json
 from pathlib import Path

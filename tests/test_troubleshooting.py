@@ -1,4 +1,4 @@
-"""The pages quote what the code says, and docs/troubleshooting.md names every reason and outcome that it counts."""
+"""The pages quote the code's messages, and docs/troubleshooting.md names every reason and outcome that is counted."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What is tested is what is shipped: the wheel is the package, file by file, and nothing else."""
+"""What is tested is what is shipped: the wheel has the files of the package, and nothing else."""
 
 import os
 import re

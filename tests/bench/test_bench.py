@@ -1,4 +1,4 @@
-"""What drafts bring for a user's model and prompts: all arms on the same calls, in turns, and every text compared."""
+"""The gain of drafts for a user's model and prompts: all arms on the same calls, in turns, and every text compared."""
 
 from collections.abc import Sequence
 from itertools import count

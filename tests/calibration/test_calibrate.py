@@ -1,4 +1,4 @@
-"""A calibration finds the prices that a machine has, and whoever loads it starts with them."""
+"""A calibration finds the prices of a machine, and budgets that load it start with them."""
 
 import itertools
 import json

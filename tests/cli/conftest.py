@@ -1,4 +1,4 @@
-"""A tiny model on disk, and the command line as a user meets it."""
+"""A tiny model on disk, and the command line as users run it."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""`ngramspec bench`, by its real door: a table, an object of JSON, a page; offline; and errors that say what to do."""
+"""`ngramspec bench` from the command line: a table, a JSON object, a page; offline; and errors that say what to do."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Chat logs: as OpenAI's API writes them, through the tokenizer's own chat template."""
+"""Chat logs in the format of OpenAI's API, rendered by the tokenizer's own chat template."""
 
 import json
 from collections.abc import Callable

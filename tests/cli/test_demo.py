@@ -1,4 +1,4 @@
-"""`ngramspec demo`: a proof, so it fails where the texts differ; and honest about answers."""
+"""`ngramspec demo` fails if the texts differ, and marks wrong answers."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How commands end: exit codes that say one thing each, and words that name what was meant."""
+"""How commands end: exit codes with one meaning each, and suggestions for mistyped names."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`ngramspec fuzz`: what was tried, in what shares, what failed and how it comes again; exit codes for scripts."""
+"""`ngramspec fuzz`: what was tried, in what shares, what failed and how to repeat it; exit codes for scripts."""
 
 import gzip
 import json

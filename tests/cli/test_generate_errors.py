@@ -1,4 +1,4 @@
-"""What `ngramspec generate` says to bad input: one line on standard error, exit code 2, and no text."""
+"""Bad input to `ngramspec generate`: one line on standard error, exit code 2, and no text."""
 
 import json
 from collections.abc import Callable

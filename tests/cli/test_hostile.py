@@ -1,4 +1,4 @@
-"""`ngramspec fuzz --hostile` prints what was tried, what took longest and most, and how to see a finding again."""
+"""`ngramspec fuzz --hostile` prints what was tried, the slowest and largest inputs, and how to repeat a finding."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`--model` and `--tokenizer`: what cannot be loaded is named by what is wrong with it, without the network."""
+"""`--model` and `--tokenizer`: if something cannot be loaded, the error says why, without the network."""
 
 import shutil
 import socket

@@ -1,4 +1,4 @@
-"""Whatever a command is given for a file, it says the rule, the value and what to do, in one line, with exit code 2."""
+"""For any unusable file, a command gives the rule, the value and the remedy, in one line, with exit code 2."""
 
 import os
 import re

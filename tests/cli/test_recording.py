@@ -1,4 +1,4 @@
-"""The recorder hears which tokens were accepted drafts, and changes nothing."""
+"""The recorder notes which tokens were accepted drafts, and changes nothing."""
 
 import numpy as np
 

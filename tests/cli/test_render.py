@@ -1,4 +1,4 @@
-"""Accepted drafts in colour, where there is colour."""
+"""Accepted drafts are in colour, if there is colour."""
 
 import io
 from types import SimpleNamespace

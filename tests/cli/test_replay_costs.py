@@ -1,4 +1,4 @@
-"""`ngramspec replay --cost`: by a published fit, or by a table that was measured and saved."""
+"""`ngramspec replay --cost`: a published fit, or a table that was measured and saved."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`ngramspec serve` says in one line what is wrong before it serves."""
+"""`ngramspec serve` reports errors in one line, before it serves."""
 
 import socket
 from collections.abc import Callable

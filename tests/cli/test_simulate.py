@@ -1,4 +1,4 @@
-"""`ngramspec simulate`, by its real door: a table, an object of JSON, a page; and errors that say what to do."""
+"""`ngramspec simulate` from the command line: a table, a JSON object, a page; and errors that say what to do."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The commands in docs/simulating.md run, in their order, on recorded requests."""
+"""The commands in docs/simulating.md run, in order, on recorded requests."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What strangers wrote reaches a terminal without control sequences and without markup, whichever command prints it."""
+"""Untrusted text reaches a terminal without control sequences and without markup, whichever command prints it."""
 
 import io
 import json

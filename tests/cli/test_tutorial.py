@@ -1,4 +1,4 @@
-"""What docs/tutorial.md tells to type prints what the page shows, but for its numbers."""
+"""The commands of docs/tutorial.md print what the page shows, except numbers."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Steering, slow and obvious: each question is answered from the beginning of the text."""
+"""Steering, slow and obvious: each question is answered from the beginning of the text on."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The budget against an oracle that tries all lengths, and what it does where little is known."""
+"""The budget against an oracle that tries all lengths, and its choices when little is measured."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""The rule of acceptance, held against the rule as one would say it."""
+"""The acceptance rule, compared with its plain definition."""
 
 from collections.abc import Sequence as Rows
 

@@ -1,4 +1,4 @@
-"""What is learnt of passes: prices by width, scarcely disturbed by noise, and what was not tried of late."""
+"""Measured costs of passes: prices by width, robust against noise, and prices that are stale."""
 
 import itertools
 import json

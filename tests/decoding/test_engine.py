@@ -1,4 +1,4 @@
-"""Rows join between steps and leave when they end: each has the text of its target, and costs nothing afterwards."""
+"""Rows join between steps and leave when they end; each has the text of its target, and costs nothing afterwards."""
 
 from collections.abc import Sequence as Rows
 

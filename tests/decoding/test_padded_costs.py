@@ -1,4 +1,4 @@
-"""A pass that is padded to a width costs what that width costs."""
+"""A pass that is padded to a width has the price of that width."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Trees are drafted where one may branch and somebody reads it; elsewhere chains, for all rows at once."""
+"""Trees are drafted if the row may branch and the target takes trees; otherwise chains, for all rows at once."""
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass

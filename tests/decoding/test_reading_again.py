@@ -1,4 +1,4 @@
-"""Rows that read again: what they keep, and prices and gains: of known tokens' columns, and those of the next pass."""
+"""Rows that read tokens again: what they keep, and the prices and gains of known tokens, in this pass and the next."""
 
 import math
 from collections.abc import Sequence

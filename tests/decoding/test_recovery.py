@@ -1,4 +1,4 @@
-"""Whatever a clock has said for a while, speculation comes back where it pays, and trials cost little where not."""
+"""After any wrong times of a clock, speculation recovers if it pays, and trials cost little if it does not."""
 
 import math
 from collections.abc import Sequence as Rows

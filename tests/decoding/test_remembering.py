@@ -1,4 +1,4 @@
-"""What foresight remembers of one tenant's schema or prompt makes no draft of another tenant's sooner or different."""
+"""Foresight's memory of one tenant's schema or prompt makes no draft of another tenant faster or different."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""A row owns its text, and all that follows it catches up with it."""
+"""A row owns its text, and everything that follows the text catches up with it."""
 
 from dataclasses import dataclass, field
 from itertools import takewhile

@@ -1,4 +1,4 @@
-"""Steering answers as the slow and obvious one does, whatever is offered, drafted, accepted and committed."""
+"""Steering answers like the slow and obvious one, whatever is offered, drafted, accepted and committed."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A steered draft is legal to its end, leaves the matchers as they were, and goes on where a cut one would end."""
+"""A steered draft is legal throughout, restores the matchers, and continues where a cut one would end."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Each row is drafted for in the way that gains more than its time is worth, and no way is given up for good."""
+"""Each row is drafted for in the way that gains most for its time, and no way is given up for good."""
 
 import copy
 import pickle

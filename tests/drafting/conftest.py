@@ -1,4 +1,4 @@
-"""What several tests of drafting share."""
+"""Shared by several tests of drafting."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""All rows at once: the same drafts as one by one, and a drafter that can do better is asked once."""
+"""All rows at once: the same drafts as one by one, and a single call of a drafter that takes batches."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A chain drafts what the surest of its sources says, within what it is steered by."""
+"""A chain drafts the surest token of its sources, within what its steering allows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Which core drafts, and what is said where it is the slow one."""
+"""Which core drafts, and the warning if it is the slow one."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The compiled core by itself: its door, its numbers, what it refuses, and that threads and forks may use it."""
+"""The compiled core by itself: its interface, its numbers, what it refuses, and use by threads and forks."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""A copy in progress goes on after what differs, and is given up where too much does."""
+"""A copy in progress continues after tokens that differ, and is given up after too many."""
 
 import numpy as np
 

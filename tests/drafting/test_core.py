@@ -1,4 +1,4 @@
-"""The hot part of drafting has one door, whichever core is on the other side."""
+"""The hot part of drafting has one interface, whichever core implements it."""
 
 import ast
 from collections.abc import Iterator

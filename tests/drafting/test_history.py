@@ -1,4 +1,4 @@
-"""A history is bounded, forgets whole answers from its old end, and finds the prompt most like another."""
+"""A history is bounded, drops whole answers, oldest first, and finds the most similar prompt."""
 
 import numpy as np
 from hypothesis import given, settings

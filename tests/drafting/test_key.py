@@ -1,4 +1,4 @@
-"""The packed key of an offer, and the list of weights that it leads to: the numbers of both belong together."""
+"""The packed key of an offer, and the list of weights that it selects: the numbers of both are consistent."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the model held for likely is noted by position, found where the same context comes again, and bounded."""
+"""The model's likeliest tokens are noted by position, found when the same context comes again, and bounded."""
 
 import numpy as np
 import pytest

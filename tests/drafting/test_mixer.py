@@ -1,4 +1,4 @@
-"""A mixer knows at first what shares of counts suggest, and learns which contexts are right."""
+"""A mixer starts with what shares of counts suggest, and learns which contexts are right."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""A pointer says what it offers and how sure it is; one that another has joined says what both would."""
+"""A pointer gives its offer and its state; a joined pointer gives those of both."""
 
 import pytest
 from hypothesis import assume, given, settings

@@ -1,4 +1,4 @@
-"""What a drafter knows before its first lesson."""
+"""The weights of a drafter before its first lesson."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A draft of prompt lookup is a copy, as long as was asked at most, out of the row's own text."""
+"""A draft of prompt lookup is a copy from the row's own text, at most as long as requested."""
 
 from concurrent.futures import ThreadPoolExecutor
 

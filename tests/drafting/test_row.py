@@ -1,4 +1,4 @@
-"""A row learns from what is committed, and remembers how it has gone lately."""
+"""A row learns from committed tokens, and tracks its recent success."""
 
 import pytest
 from hypothesis import given, settings

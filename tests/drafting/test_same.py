@@ -1,4 +1,4 @@
-"""The compiled core is held against the plain one: the same drafts, survivals and weights, to the last bit."""
+"""The compiled core against the plain one: the same drafts, survivals and weights, to the last bit."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy

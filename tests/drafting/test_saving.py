@@ -1,4 +1,4 @@
-"""What is saved is loaded as it was, whenever the writer is killed, and nothing else is loaded."""
+"""Saved state is loaded unchanged, whenever the writer is killed, and nothing else is loaded."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Segments are kept apart, bounded together, shared by threads, referred to and forgotten."""
+"""Segments are separate, bounded together, shared by threads, given references, and dropped."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

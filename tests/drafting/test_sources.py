@@ -1,4 +1,4 @@
-"""A match that is carried along is the match that a lookup finds."""
+"""A match that is carried along equals the match that a lookup finds."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Positions that are spelled alike are held against a search byte by byte; what is drafted from them, by example."""
+"""Positions that are spelled alike, against a search byte by byte; drafts from them, by example."""
 
 from itertools import pairwise
 from typing import Any

@@ -1,4 +1,4 @@
-"""What followed a context is held against a count of all positions of the text."""
+"""Successors of a context against a count over all positions of the text."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The suffix index is held against two loops, on texts made to repeat; its work is counted, not timed."""
+"""The suffix index against two loops, on texts made to repeat; its work is counted, not timed."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Survival is online logistic regression: held against one that knows its features by name, and by what it comes to."""
+"""Survival is online logistic regression: compared with one that has named features, and tested by its results."""
 
 from math import exp
 

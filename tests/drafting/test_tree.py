@@ -1,4 +1,4 @@
-"""A tree is the chain with branches: the surest nodes there are, and never more of them than asked for."""
+"""A tree is the chain with branches: the surest nodes, and never more of them than requested."""
 
 from collections.abc import Sequence
 from copy import deepcopy

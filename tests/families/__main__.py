@@ -1,6 +1,6 @@
-"""Tries every class that writes text and puts down what became of it: `python -m tests.families > docs/families.md`.
+"""Tries every class that writes text, and writes down the results: `python -m tests.families > docs/families.md`.
 
-It also writes the list of classes that are known to be fine, which the package has beside its code.
+It also writes the list of classes that passed, which is part of the package.
 """
 
 import json

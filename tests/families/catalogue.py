@@ -1,4 +1,4 @@
-"""Which classes of the installed transformers write text, and in which set-ups they are tried."""
+"""The classes of the installed transformers that write text, and the set-ups in which they are tried."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What single families need beyond smaller sizes, and ways to set a family up that its defaults do not show."""
+"""Needs of single families beyond smaller sizes, and set-ups that a family's defaults do not cover."""
 
 from collections.abc import Callable
 from typing import Any

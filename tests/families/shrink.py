@@ -1,4 +1,4 @@
-"""A tiny configuration of any class: the default one with its sizes cut down, name by name."""
+"""A tiny configuration of any class: the default one with smaller sizes, name by name."""
 
 import dataclasses
 from typing import Any

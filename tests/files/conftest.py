@@ -1,4 +1,4 @@
-"""The command line, for what its commands read."""
+"""The command line, for tests of the files that its commands read."""
 
 from tests.cli.conftest import run
 

@@ -1,4 +1,4 @@
-"""Saved files with forged contents and a right digest."""
+"""Saved files with forged contents and a correct digest."""
 
 import copy
 import hashlib

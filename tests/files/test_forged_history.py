@@ -1,4 +1,4 @@
-"""A history with a right digest and forged contents is refused by name, or loads into a drafter that works."""
+"""A history with a correct digest and forged contents is refused by name, or loads into a drafter that works."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Nothing is read without a limit, nothing waits for a pipe, and whatever is no regular file is refused by name."""
+"""Nothing is read without a limit or waits for a pipe, and anything but a regular file is refused by name."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""A file is replaced whole or not at all, some things never, and an error says which file is there."""
+"""A file is replaced completely or not at all, some kinds never, and an error says which file is in place."""
 
 import errno
 import os

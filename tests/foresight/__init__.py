@@ -1,1 +1,1 @@
-"""What a text under a schema will probably say next."""
+"""Tests of foresight: what a text under a schema will probably say next."""

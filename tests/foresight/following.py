@@ -1,4 +1,4 @@
-"""Follows what is foreseen token by token, slowly and obviously."""
+"""Follows foreseen tokens one by one, slowly and obviously."""
 
 from collections.abc import Iterable
 

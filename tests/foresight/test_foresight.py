@@ -1,4 +1,4 @@
-"""Tokens that are foreseen: whatever was pushed is taken back, and text that is committed in pieces is one text."""
+"""Foreseen tokens: pushed ones are rolled back, and text that is committed in pieces is one text."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where a value follows its name, and nothing more is known of the text, the prompt is asked for it."""
+"""If a value follows its name, and nothing else is known about the text, it is looked up in the prompt."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Kinds of text register themselves, with codes of their own, and cost nothing under grammars that they do not suit."""
+"""Kinds of text register themselves, with their own codes, and cost nothing under grammars that they do not fit."""
 
 import ast
 from collections.abc import Callable, Iterator

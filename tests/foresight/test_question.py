@@ -1,4 +1,4 @@
-"""Schemas are taken out of a prompt; JSON that is data stays."""
+"""Schemas are removed from a prompt; JSON that is data stays."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run is the text of its pieces cut into tokens, however little of it is made at a time."""
+"""A run is the text of its pieces as tokens, however little of it is made at a time."""
 
 from collections.abc import Iterator
 from operator import length_hint

@@ -1,7 +1,7 @@
 """Languages of bytes, slow and obvious: regular ones by derivatives (Brzozowski 1964), and phases by their definition.
 
 A text is a tuple of integers: bytes, and for the name of a special token byte + SPECIAL, or + INSIDE from its second
-byte on. `alive`: whether the text can go on to a whole one. `whole`: whether it is one.
+byte on. `alive`: whether the text can be continued to a complete one. `whole`: whether it is complete.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A matcher that knows nothing but its language, and reads the whole text anew for every question."""
+"""A matcher that only knows its language, and reads the whole text again for every question."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,6 @@
-"""Who else reads the formats in grammars/: Python's json, csv, ast, datetime, sqlite3, and the standards' own patterns.
+"""Other readers of the formats in grammars/: Python's json, csv, ast, datetime, sqlite3, and the standards' patterns.
 
-Each says whether a text is of the format, with the little that the grammar's file says it leaves out.
+Each says whether a text has the format, except for what the grammar's file says it leaves out.
 """
 
 import ast

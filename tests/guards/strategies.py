@@ -1,4 +1,4 @@
-"""Small languages, and vocabularies that cut their texts in every awkward way."""
+"""Small languages, and vocabularies that split their texts in awkward ways."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-r"""Classes in the patterns of JSON strings, above all those that hold or leave out what JSON escapes: `"` and `\`."""
+r"""Classes in the patterns of JSON strings, especially those with or without what JSON escapes: `"` and `\`."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Objects under many conditions at once: of each a guard accepts what `jsonschema` finds valid, no more."""
+"""Objects under many conditions at once: a guard accepts exactly what `jsonschema` finds valid."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whatever keywords stand beside and inside of one another: a guard accepts what `jsonschema` finds valid, no more."""
+"""Any keywords beside and inside one another: a guard accepts exactly what `jsonschema` finds valid."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Multiples of large steps, digit by digit: a numeral is accepted if and only if it is a multiple, in its bounds."""
+"""Multiples of large steps, digit by digit: a numeral is accepted if and only if it is a multiple within its bounds."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Schemas that are told apart have no value in common, however many they are."""
+"""Schemas that count as disjoint have no value in common, however many they are."""
 
 import json
 from typing import Any

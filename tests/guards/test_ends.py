@@ -1,4 +1,4 @@
-"""End of sequence: only where the grammar accepts, always where nothing else may come, and nothing after it."""
+"""End of sequence: only if the grammar accepts, always if nothing else may come, and nothing after it."""
 
 from typing import Any
 

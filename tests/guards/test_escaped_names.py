@@ -1,4 +1,4 @@
-"""A declared property is one however its name is written, and what is written under it obeys its schema."""
+"""A declared property is recognised however its name is written, and its value obeys its schema."""
 
 import json
 from typing import Any

@@ -1,6 +1,6 @@
-"""Fail closed: a backend that cannot go on ends in a GuardError, and nothing unmasked comes of it.
+"""Fail closed: a backend that cannot go on ends in a GuardError, and no unmasked token is emitted.
 
-The failures are real: llguidance runs into limits that are set low.
+The failures are real: llguidance reaches limits that are set low.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""A follower stands where somebody else's matcher stands, allows what that one does, and never moves it."""
+"""A follower has the position of another library's matcher, allows what that one allows, and never advances it."""
 
 import json
 from collections.abc import Callable

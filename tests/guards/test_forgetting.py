@@ -1,4 +1,4 @@
-"""A worker keeps nothing of a source: the next one takes as much work as if nobody had asked before."""
+"""A worker keeps nothing of a source: the next one takes as much work as if there had been none before."""
 
 import gc
 import json

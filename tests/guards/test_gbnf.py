@@ -1,4 +1,4 @@
-"""GBNF: the same language on both backends, and as llama.cpp means it, character by character."""
+"""GBNF: the same language on both backends, with llama.cpp's meaning, character by character."""
 
 import pytest
 

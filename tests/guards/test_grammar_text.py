@@ -1,4 +1,4 @@
-"""Guard.grammar and Guard.grammar_file, and what is said of what they cannot read."""
+"""Guard.grammar and Guard.grammar_file, and the errors for what they cannot read."""
 
 import os
 import re

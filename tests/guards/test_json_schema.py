@@ -1,4 +1,4 @@
-"""Guards of JSON schemas accept what is valid and nothing else, in any draft, with either backend."""
+"""Guards of JSON schemas accept exactly what is valid, in any draft, with either backend."""
 
 import itertools
 import json

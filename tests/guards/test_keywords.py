@@ -1,4 +1,4 @@
-"""Nothing is left out in silence: what a backend does not enforce is named, with its location and the way out."""
+"""Nothing is ignored silently: a keyword that a backend does not enforce is named, with its location and a remedy."""
 
 import json
 import warnings

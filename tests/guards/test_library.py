@@ -1,4 +1,4 @@
-"""The grammars that come with the package: their examples on every backend, and held against others who read them."""
+"""The grammars in the package: their examples on every backend, and comparison with other readers of the formats."""
 
 import csv
 import datetime

@@ -1,4 +1,4 @@
-"""No other thread stands still for long, whatever is read: no work holds the interpreter's lock for more than 50 ms."""
+"""No other thread is blocked for long, whatever is read: no work holds the interpreter's lock for more than 50 ms."""
 
 import json
 import threading

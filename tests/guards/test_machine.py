@@ -1,4 +1,4 @@
-"""Whatever is asked in whatever order, a matcher answers as its language does, and only `advance` moves it."""
+"""Whatever is called in whatever order, a matcher answers as its language, and only `advance` moves it."""
 
 from random import Random
 from typing import Any, ClassVar

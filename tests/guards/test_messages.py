@@ -1,4 +1,4 @@
-"""Whatever a stranger writes, the error fits a screen, says what he wrote in letters that can be seen, and is ours."""
+"""Whatever the input, the error fits a screen, quotes the input in visible characters, and is one of ours."""
 
 import warnings
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What users mistype: each mistake has an error that names the rule, the value and the way out."""
+"""Mistakes of users: each has an error that names the rule, the value and the remedy."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Free text and guarded text: where one begins and the other ends, whatever the tokens cut across."""
+"""Free text and guarded text: where one ends and the other begins, even within tokens."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`guard.processor()` in plain `generate()`: every text is whole, or cut by the limit on its length."""
+"""`guard.processor()` in plain `generate()`: every text is complete, or cut off by the limit on its length."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 (special tokens have bars of their own)
-"""A marker that the prompt has closed or opened counts, where the answer goes on from there; others in it do not."""
+"""A marker that the prompt opens or closes at its end counts for the answer; other markers in it do not."""
 
 import re
 from random import Random

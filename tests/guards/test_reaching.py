@@ -1,4 +1,4 @@
-"""Masks may leave tokens out, but no text: each one that the vocabulary can write is reached by following them."""
+"""Masks may exclude tokens, but no text: every text that the vocabulary can write can be reached under them."""
 
 from collections.abc import Iterator
 from random import Random

@@ -1,4 +1,4 @@
-"""Strangers' schemas are read, or refused by name with the location of the fault: never a raw exception."""
+"""Untrusted schemas are read, or refused by name with the location of the fault: never a raw exception."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is said of a regex that a backend refuses is true of the other one: it has been asked."""
+"""An error that recommends the other backend for a regex is right: the other one accepts it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What xgrammar is given says the same as the schema: `jsonschema` finds the same instances valid in both."""
+"""The schema rewritten for xgrammar means the same: `jsonschema` finds the same instances valid in both."""
 
 import json
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What a grammar may have in it that would go round the checks of `Guard.json_schema` and `Guard.regex`."""
+"""Parts of a grammar that would bypass the checks of `Guard.json_schema` and `Guard.regex`."""
 
 import re
 

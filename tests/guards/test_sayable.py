@@ -1,4 +1,4 @@
-"""What a schema may ask of llguidance's guards: valid and invalid instances of each keyword, and of many members."""
+"""What llguidance's guards can enforce: valid and invalid instances for each keyword, and for many members."""
 
 import json
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""sql-select: what SQLite keeps for itself is no name."""
+"""sql-select: words that SQLite reserves are not names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A schema may be a type of Python's: pydantic says what it allows. What is probably not meant is warned of."""
+"""A schema may be a Python type: pydantic defines what it allows. Probable mistakes give a warning."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What a guard reads of each kind of tokenizer: bytes, special tokens, ends, and how text is cut."""
+"""What a guard reads from each kind of tokenizer: bytes, special tokens, ends, and how text is split."""
 
 import copy
 import gc

@@ -1,4 +1,4 @@
-"""What strangers have written is read in workers, which end in time, and leave the process that asks as it was."""
+"""Untrusted sources are read in workers, which end in time, and do not change the calling process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Bounds that xgrammar reads otherwise are refused by name; those that it keeps hold to the last digit."""
+"""Bounds that xgrammar reads differently are refused by name; those that it enforces hold to the last digit."""
 
 import json
 from typing import Any

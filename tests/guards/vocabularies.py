@@ -1,4 +1,4 @@
-"""Vocabularies that tests share."""
+"""Shared vocabularies."""
 
 from ngramspec.guards import Vocabulary
 

@@ -1,4 +1,4 @@
-"""Speculative and plain decoding side by side, with proof that something was accepted and something rolled back."""
+"""Compares speculative and plain decoding, and asserts that tokens were accepted and rolled back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

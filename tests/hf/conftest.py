@@ -1,4 +1,4 @@
-"""What several tests of the loop ask for by name."""
+"""Fixtures of several tests of the loop."""
 
 import pytest
 

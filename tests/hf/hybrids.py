@@ -1,4 +1,4 @@
-"""Tiny models with a running state, of the shapes that are in use."""
+"""Tiny models with a running state, in the shapes that are in use."""
 
 import functools
 from typing import Any

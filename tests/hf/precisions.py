@@ -1,4 +1,4 @@
-"""Devices and precisions that claims about texts and caches are tested on; a GPU with `pytest -m gpu`."""
+"""Devices and precisions for tests of texts and caches; a GPU with `pytest -m gpu`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A cache in and out: a chat continued, in a cache that plain `generate()` can use before and after."""
+"""A cache in and out: a chat is continued, in a cache that plain `generate()` can use before and after."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""`generate()` as users call it: every setting at its default, on the machine's own clock.
+"""`generate()` as users call it: every setting has its default, and the clock is the machine's own.
 
-How much is drafted then depends on what passes take, so what is said here holds whatever the clock says.
+How much is drafted then depends on the time of passes, so these claims hold whatever the clock says.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""With default settings, models of the kinds that users have most are drafted for, whatever release is installed."""
+"""With default settings, the most common kinds of models are drafted for, whatever release is installed."""
 
 from typing import Any
 

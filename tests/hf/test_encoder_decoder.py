@@ -1,4 +1,4 @@
-"""Encoder-decoder models: the text of plain `generate()`, with drafts looked up in what the encoder read."""
+"""Encoder-decoder models: the text of plain `generate()`, with drafts looked up in the encoder's input."""
 
 from typing import Any
 

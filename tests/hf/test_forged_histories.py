@@ -1,4 +1,4 @@
-"""A history that was forged and let through decides how fast a text comes, and never which."""
+"""A forged history that is accepted changes only the speed of a text, never its tokens."""
 
 from pathlib import Path
 from typing import Any

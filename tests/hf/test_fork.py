@@ -1,4 +1,4 @@
-"""A child that is forked from a busy process decodes, whatever its parent's threads held."""
+"""A child that is forked from a busy process decodes, whatever locks its parent's threads held."""
 
 import os
 import threading

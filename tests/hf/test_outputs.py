@@ -1,4 +1,4 @@
-"""`return_dict_in_generate`: the object of plain `generate()`, with scores, logits and a cache that can be used."""
+"""`return_dict_in_generate`: the object of plain `generate()`, with scores, logits and a usable cache."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Adapters of PEFT: drafted for where they read blocks as single tokens, else plain."""
+"""PEFT adapters: drafted for if they read blocks like single tokens, else decoded plainly."""
 
 import warnings
 from typing import Any

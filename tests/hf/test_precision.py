@@ -1,6 +1,6 @@
-"""The same text in single and half precision, here and on a GPU: where it leaves plain's, it does so at a near-tie.
+"""The same text in single and half precision, here and on a GPU: it differs from plain's only at near-ties.
 
-What a near-tie is, and whether the random generators end in plain's state, is `check_equivalence`'s to say.
+`check_equivalence` decides what a near-tie is, and whether the random generators end in plain's state.
 """
 
 import copy

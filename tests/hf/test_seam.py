@@ -1,4 +1,4 @@
-"""The one module that knows transformers: what is missing there is said with its version, never taken for a model's."""
+"""The one module that uses transformers' names: a missing one is reported with its version, not blamed on a model."""
 
 import ast
 import builtins

@@ -1,4 +1,4 @@
-"""Under the grammar of SQL the drafts come from the prompt's tables, and the text is that of plain decoding."""
+"""Under an SQL grammar, drafts come from the prompt's tables, and the text is that of plain decoding."""
 
 import functools
 from typing import Any

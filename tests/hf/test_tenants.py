@@ -1,4 +1,4 @@
-"""What one tenant wrote is not drafted for another, makes none of its calls faster, and is nowhere to be read."""
+"""One tenant's text is not drafted for another, makes none of its calls faster, and cannot be read anywhere."""
 
 import hashlib
 import itertools

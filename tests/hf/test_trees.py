@@ -1,4 +1,4 @@
-"""Drafts that branch leave the text as it is, in rows of every kind; and branches are accepted at every depth."""
+"""Drafts that branch do not change the text, in rows of every kind; and branches are accepted at every depth."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Models that see: a text alone, and a text with pictures."""
+"""Vision models: text alone, and text with images."""
 
 from typing import Any
 

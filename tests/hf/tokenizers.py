@@ -1,4 +1,4 @@
-"""A tokenizer of single characters, made on the spot."""
+"""A tokenizer of single characters, built in memory."""
 
 import functools
 from typing import Any

@@ -1,4 +1,4 @@
-"""Chat templates as families of models have them, on pico; and its tokenizer with their markers as special tokens."""
+"""Chat templates of model families, on pico; and its tokenizer with their markers as special tokens."""
 
 import json
 from functools import cache

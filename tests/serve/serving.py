@@ -1,4 +1,4 @@
-"""A service on pico in float64, asked in process: over ASGI, without a socket."""
+"""A service on pico in float64, called in process: over ASGI, without a socket."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Answers as they travel: whole and in chunks, their counts, their log probabilities, and why they ended."""
+"""Answers as sent: complete and in chunks, their counts, their log probabilities, and why they ended."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""Many clients, and such as go: nobody is served for nobody, and nobody waits for ever."""
+"""Many clients, some of which disconnect: nothing is decoded for a client that has gone, and none waits forever."""
 
 import asyncio
 import copy

@@ -1,4 +1,4 @@
-"""Connections are bounded, and none is kept over which nothing comes or goes; over real sockets."""
+"""Connections are bounded, and idle ones are closed; over real sockets."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Text from tokens: only complete characters, and together the text of all tokens, however they are cut."""
+"""Text from tokens: only complete characters, and together the text of all tokens, however they are split."""
 
 import copy
 from functools import cache

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the service takes."""
+"""The OpenAPI document describes what the service accepts."""
 
 import asyncio
 import json

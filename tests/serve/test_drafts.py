@@ -1,4 +1,4 @@
-"""Chunks that say which tokens were drafted, and where they stand elsewhere."""
+"""Chunks that say which tokens were drafted, and from where."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What segments have learnt outlives the service, however it ends; and samples of one prompt draft from each other."""
+"""Histories of segments outlive the service, however it ends; and samples of one prompt draft from each other."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Each answer is the text that `generate()` gives its prompt alone, whatever is decoded beside it."""
+"""Each answer is the text of `generate()` for its prompt alone, whatever is decoded beside it."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Instructor's client of OpenAI's API is served too, whether it asks for a class by a tool or by a schema."""
+"""Instructor's client works, whether it requests a class by a tool or by a schema."""
 
 import openai
 import pytest

@@ -1,4 +1,4 @@
-"""OpenAI's own client asks for everything; it is told in its own types."""
+"""OpenAI's own client can request everything, and parses the answers into its own types."""
 
 import asyncio
 import inspect

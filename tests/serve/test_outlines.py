@@ -1,4 +1,4 @@
-"""Outlines' own client of OpenAI's API is served too."""
+"""Outlines' client works."""
 
 import openai
 import outlines

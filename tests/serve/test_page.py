@@ -1,4 +1,4 @@
-"""The page at `/`: it offers the jobs of the demo, and asks nobody but the service."""
+"""The page at `/`: it offers the jobs of the demo, and sends requests only to the service."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The parts of an answer are the same however its text is cut."""
+"""The parts of an answer are the same, however its text is split."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""`ngramspec serve` as a process, over a real socket; and what docs/serving.md says is so."""
+"""`ngramspec serve` as a process, over a real socket; and the claims of docs/serving.md."""
 
 import asyncio
 import json

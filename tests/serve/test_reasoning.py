@@ -1,4 +1,4 @@
-"""Reasoning comes first and apart; what is guarded begins right after it, wherever the marker falls."""
+"""Reasoning comes first, as a part of its own; guarded text begins right after it, wherever the marker falls."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is refused, and how: every error has OpenAI's shape, and names the field."""
+"""Refused requests: every error has OpenAI's shape, and names the field."""
 
 import asyncio
 import json

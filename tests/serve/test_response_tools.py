@@ -1,4 +1,4 @@
-"""Tools in `/v1/responses`: calls are items of the output, whole and streamed, and their results come back as items."""
+"""Tools in `/v1/responses`: calls are items of the output, complete and streamed, and results come back as items."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`/v1/responses`: what OpenAI's client asks by default, with the texts of chats."""
+"""`/v1/responses`: the default requests of OpenAI's client, with the texts of chats."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""A model with running states behind the service: rows with states of their own join and leave."""
+"""The service with a model that has running states: rows with their own states join and leave."""
 
 import asyncio
 from functools import cache

@@ -1,4 +1,4 @@
-"""Web pages from elsewhere get nothing done."""
+"""Requests of other sites' web pages are refused."""
 
 import asyncio
 from collections.abc import Mapping

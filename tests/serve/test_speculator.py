@@ -1,4 +1,4 @@
-"""What the service drafts with, unless it is given something else."""
+"""The default Speculator of the service."""
 
 import asyncio
 import copy

@@ -1,4 +1,4 @@
-"""Forms of a text: what is not enforced is refused by name, before anything is decoded."""
+"""Forms of a text: a form that cannot be enforced is refused by name, before anything is decoded."""
 
 import asyncio
 import json

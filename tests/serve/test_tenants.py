@@ -1,4 +1,4 @@
-"""What one tenant wrote is not another's draft; and who has no key gets nothing."""
+"""One tenant's text is not drafted for another; and requests without a key are refused."""
 
 import asyncio
 import contextlib

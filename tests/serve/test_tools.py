@@ -1,4 +1,4 @@
-"""Functions that a model may call: in each family's form, with arguments that fit, whole and streamed."""
+"""Functions that a model may call: in each family's form, with valid arguments, complete and streamed."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Spans and measures of OpenTelemetry, by the names of its conventions."""
+"""OpenTelemetry's spans and metrics, with the names of its conventions."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The slow, obvious twin of the simulator without drafts: rows are two numbers, and passes are counted by hand."""
+"""A slow, obvious simulator without drafts: rows are two numbers, and passes are counted explicitly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

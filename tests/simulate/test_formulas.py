@@ -1,4 +1,4 @@
-"""The field's formulas, and that the simulator comes to the same where their assumptions hold."""
+"""Published formulas, and that the simulator agrees with them if their assumptions hold."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The engine on a virtual clock: no request is lost, time runs forward, and formulas hold where there are any."""
+"""The engine on a virtual clock: no request is lost, time runs forward, and formulas hold where they apply."""
 
 import copy
 import math

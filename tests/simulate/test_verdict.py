@@ -1,4 +1,4 @@
-"""What a simulation says: gains, where they are gone, and what to do about it."""
+"""The verdict of a simulation: gains, the load at which they are gone, and what to do about it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Prompts do not wait longer because others draft: how much is read of them goes by tokens, not by passes."""
+"""Prompts do not wait longer because other rows draft: how much of them is read depends on tokens, not on passes."""
 
 import numpy as np
 import pytest

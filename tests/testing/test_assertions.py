@@ -1,4 +1,4 @@
-"""`assert_valid` and `assert_lossless`: they pass what holds, and say where something does not."""
+"""`assert_valid` and `assert_lossless` pass if the claim holds, and otherwise say where it does not."""
 
 import re
 from typing import Any

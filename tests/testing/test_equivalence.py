@@ -1,4 +1,4 @@
-"""The oracle says identical where texts are, and finds a planted defect at its position."""
+"""The oracle reports identical texts as such, and finds a planted defect at its position."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The fuzz finds what is planted, makes it small, and tries what it says it tries."""
+"""The fuzz finds planted defects, shrinks them, and tries what it claims to try."""
 
 from collections.abc import Sequence
 from typing import Any

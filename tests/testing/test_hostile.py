@@ -1,4 +1,4 @@
-"""A stranger's input is answered or refused by name, and hurts nobody: no crash, no hang, no lock that is held."""
+"""Untrusted input is answered or refused by name, and does no harm: no crash, no hang, no lock that is held."""
 
 import gzip
 import os

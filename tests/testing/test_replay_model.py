@@ -1,4 +1,4 @@
-"""Whatever loop of `generate()` runs it, the replay model computes for real and writes what was recorded."""
+"""In any loop of `generate()`, the replay model computes for real and writes what was recorded."""
 
 from typing import Any
 

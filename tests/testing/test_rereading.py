@@ -1,4 +1,4 @@
-"""A guard's masks that are read anew are those of the processor that follows the text."""
+"""A guard's masks from reading the text again equal those of the processor that follows the text."""
 
 import pytest
 import torch

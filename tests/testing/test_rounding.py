@@ -1,4 +1,4 @@
-"""What rounding can explain: many-token passes are the model's own, and a near-tie is told from a defect."""
+"""What rounding can explain: many-token passes are the model's own, and near-ties are told from defects."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the strategies draw is what they say: texts fit, tokens cross, slips shrink."""
+"""The strategies draw what they claim: texts fit, tokens cross borders, mistakes shrink."""
 
 import subprocess
 import sys

@@ -1,5 +1,5 @@
-"""What docs/upstream.md says of the backends is still so. Where a test fails, upstream has mended it: rejoice, take the
-line out of the page, and the rule out of `testing/fuzzing/known.py`, or what kept it from users.
+"""The claims of docs/upstream.md about the backends still hold. If a test fails, upstream has fixed the defect: remove
+its line from the page, and the rule from `testing/fuzzing/known.py`, or the code that kept it from users.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""What tests inside vLLM share. They are skipped where it is not installed; `make test-vllm` installs it."""
+"""Shared by tests inside vLLM. They are skipped if it is not installed; `make test-vllm` installs it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A drafter that knows what will come, and spoils it."""
+"""A drafter that knows the coming text, and corrupts part of it."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""An engine that decodes by itself: it knows the texts of its requests, and checks drafts as one would."""
+"""An engine that decodes on its own: it knows the texts of its requests, and verifies drafts like a real one."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count

@@ -1,4 +1,4 @@
-"""vLLM in this process, with a tiny random Llama: what all tests inside vLLM share."""
+"""vLLM in this process, with a tiny random Llama: shared by all tests inside vLLM."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Counters reach another process by a file that only their user can write."""
+"""Counters reach another process through a file that only their user can write."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Drafts for an engine that decodes by itself: within its limits, from the right histories, and counted."""
+"""Drafts for an engine that decodes on its own: within its limits, from the right histories, and counted."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A history outlives its engine; what fails meanwhile is counted, and stops nothing."""
+"""A history outlives its engine; failures meanwhile are counted, and stop nothing."""
 
 from pathlib import Path
 from threading import Event

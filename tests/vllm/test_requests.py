@@ -1,4 +1,4 @@
-"""What is read of vLLM's requests."""
+"""Reading vLLM's requests."""
 
 from types import SimpleNamespace
 from typing import Any

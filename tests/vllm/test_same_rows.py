@@ -1,4 +1,4 @@
-"""Rows of a batch are told apart by their tokens, however the batch is moved about."""
+"""Rows of a batch are identified by their tokens, however the batch is reordered."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Inside vLLM: requests are closed with their drafts, histories are kept, and nothing that goes wrong reaches vLLM."""
+"""Inside vLLM: requests are closed with their drafts, histories are kept, and no error of ours reaches vLLM."""
 
 from pathlib import Path
 from typing import Any

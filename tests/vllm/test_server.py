@@ -1,4 +1,4 @@
-"""vLLM's API server with our scheduler: counters by segment, dropped streams, a history, and nothing left running."""
+"""vLLM's API server with our scheduler: counters by segment, dropped streams, a history, and no process left."""
 
 import json
 import os

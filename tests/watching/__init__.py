@@ -1,1 +1,1 @@
-"""Watching it run: metrics by segment, drift, the dashboard and its page."""
+"""Tests of monitoring: metrics by segment, drift, the dashboard and its page."""

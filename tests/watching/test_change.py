@@ -1,4 +1,4 @@
-"""A change is told, and false alarms are as rare as is said, for values of any distribution."""
+"""A change is detected, and false alarms are as rare as documented, for values of any distribution."""
 
 import itertools
 import math

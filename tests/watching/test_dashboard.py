@@ -1,4 +1,4 @@
-"""The dashboard asks for what a service tells: every query is PromQL, and every metric and label of it exists."""
+"""The dashboard fits the service: every query is PromQL, and every metric and label in it exists."""
 
 import asyncio
 import json

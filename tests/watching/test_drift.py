@@ -1,4 +1,4 @@
-"""A segment whose traffic changes is told of once, with what has changed; one that stays the same is not."""
+"""A segment whose traffic changes is reported once, with what has changed; one that stays the same is not."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Prometheus and OpenTelemetry are told what was counted, by segment; the sum over segments is the total."""
+"""Prometheus and OpenTelemetry get the counters by segment; the sum over segments is the total."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""The examples of docs/watching.md do what they show, and its tables name what there is."""
+"""The examples of docs/watching.md do what they show, and its tables list what exists."""
 
 import doctest
 import logging

@@ -1,4 +1,4 @@
-"""What is noted of each request at its end: how its guarded text ended, and how its prompt begins."""
+"""What is noted for each request at its end: how its guarded text ended, and how its prompt begins."""
 
 from collections.abc import Callable
 from typing import Any

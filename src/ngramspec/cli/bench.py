@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TITLE = "Speculation with your model and prompts"
 DEFAULT_BATCHES = "1,4,16"
 SEED = 0
-"""Of the order of the prompts: files hold one kind of traffic after another, services get them mixed."""
+"""Seed of the order of the prompts: files have one kind of traffic after another, services get them mixed."""
 
 
 def bench(
@@ -66,7 +66,7 @@ def bench(
 
     loaded = load(model, dtype)
     loaded.check_room(rows, max_new_tokens, chat=chat)
-    loaded.encode(rows[: fitting[-1]], chat=chat)  # says so if a batch needs what the tokenizer lacks
+    loaded.encode(rows[: fitting[-1]], chat=chat)  # raises if a batch needs what the tokenizer lacks
     order = np.random.default_rng(SEED).permutation(len(rows)).tolist()
     requests = [
         Request(loaded.encode([rows[index]], chat=chat)["input_ids"][0].tolist(), rows[index].segment)

@@ -50,7 +50,7 @@ def timed(generate: "Generate") -> tuple["Tensor", float]:
 
 
 def why_texts_may_differ(dtype: str) -> str | None:
-    """Why texts may differ in half precision; None in full precision, where they may not."""
+    """Why texts may differ in half precision; None in full precision, in which they may not."""
     if dtype not in ("float16", "bfloat16"):
         return None
     return (

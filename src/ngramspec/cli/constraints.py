@@ -66,6 +66,6 @@ def text_of(path: str | Path) -> str:
     with bounds.opened(path) as file:
         content = bounds.content(file, named(path))
     try:
-        return io.TextIOWrapper(io.BytesIO(content), "utf-8").read()  # all ends of lines are \n
+        return io.TextIOWrapper(io.BytesIO(content), "utf-8").read()  # all line ends become \n
     except UnicodeDecodeError as error:
         raise OSError(f"{named(path)} must be a file of UTF-8 text, got {error}: convert it") from error

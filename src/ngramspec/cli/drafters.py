@@ -37,7 +37,7 @@ VLLM = "vLLM's method ngram with num_speculative_tokens 5"
 
 
 class Model(NamedTuple):
-    """A drafting model: how often a token is right, tokens of a draft, and a pass of it in passes of the target."""
+    """A drafting model: share of right tokens, tokens of a draft, and the cost of its pass in passes of the target."""
 
     acceptance: float
     draft_tokens: int
@@ -45,7 +45,7 @@ class Model(NamedTuple):
 
 
 def model_of(acceptance: float | None, draft_tokens: int | None, cost: float | None) -> Model | None:
-    """The model that is given; None if none is. Raises typer.BadParameter for one that is given in part."""
+    """The given model; None if there is none. Raises typer.BadParameter for one that is given in part."""
     given = acceptance, draft_tokens, cost
     if all(each is None for each in given):
         return None
@@ -59,7 +59,7 @@ def model_of(acceptance: float | None, draft_tokens: int | None, cost: float | N
 def arm_of(
     name: DrafterName, model: Model | None, machine: Machine, vocabulary: Sequence[bytes] | None, seed: int
 ) -> tuple[Arm, str]:
-    """The arm with drafts, and what it is, in words. Raises typer.BadParameter, ImportError for a missing package."""
+    """The arm with drafts, and its description. Raises typer.BadParameter; ImportError for a missing package."""
     if (name is DrafterName.MODEL) != (model is not None):
         raise typer.BadParameter(
             "--acceptance, --draft-tokens and --draft-cost are of --drafter model, and it needs them: give all four,"

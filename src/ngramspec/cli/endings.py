@@ -26,7 +26,7 @@ NOBODY_READS = 141
 
 
 SIMILAR = 0.75
-"""How similar the name of a file must be to be meant: suffixes alone make any two alike by half."""
+"""Minimum similarity of a suggested file name: equal suffixes alone make any two names half similar."""
 
 _UsageError: Any = typer.BadParameter.__base__
 """click's usage error, or that of typer's own copy of click."""
@@ -68,7 +68,7 @@ def _ending() -> Iterator[None]:
         raise typer.Exit(NOBODY_READS) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except _UsageError as error:  # it quotes a name, which may be untrusted: the shell may have expanded it
+    except _UsageError as error:  # it quotes a name that may be untrusted, because the shell may have expanded it
         vars(error)["message"] = printable(error.message)
         raise
     except (NgramspecError, OSError, ImportError) as error:
@@ -84,11 +84,11 @@ _WAYS_OUT = {
     errno.ENAMETOOLONG: "shorten its name",
     errno.ELOOP: "name a file, or a link that ends at one",
 }
-"""What to do, by the system's error code."""
+"""Remedies, by the system's error code."""
 
 
 def _sentence(error: Exception) -> str:
-    """An error's message; a full sentence for the system's own, which are only two words and a number."""
+    """An error's message; the system's own, which are only two words and a number, become full sentences."""
     if not isinstance(error, OSError) or error.strerror is None or error.filename is None:
         return str(error)
     if not error.filename:
@@ -99,7 +99,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _did_you_mean(name: object) -> str:
-    """A hint at a file beside the missing one with a similar name."""
+    """A hint at a file with a similar name beside the missing one."""
     path = Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else Path()
     try:
         if not path.parent.is_dir():

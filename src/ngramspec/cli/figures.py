@@ -1,4 +1,4 @@
-"""Figures at several loads as one table, and what they come to."""
+"""Figures at several loads as one table, with their verdicts."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from ngramspec.simulate.page import COLUMNS, cells
 
 
 def show(found: Simulation, about: Sequence[str]) -> None:
-    """Print what was simulated, or measured: about, the figures by segment and load, verdicts, and formulas."""
+    """Print the results of a simulation or measurement: about, the figures by segment and load, verdicts, formulas."""
     console = Console()
     for line in about:
         print(printable(line))

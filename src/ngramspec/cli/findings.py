@@ -42,7 +42,7 @@ def line(mode: Mode) -> str:
 
 
 def show(report: Report, loaded: Loaded, prompts: Prompts, until: str | None = None) -> None:
-    """Print the report for people; until: how far the check came, if it was interrupted."""
+    """Print the report for people; until: how far the check got, if it was interrupted."""
     console = Console(highlight=False)
     _print(console, f"{loaded}\n{prompts.origin}")
     if until is not None:

@@ -16,10 +16,10 @@ def load(name: str, dtype: str | None = None) -> Loaded:
     import torch
     from transformers.utils import logging
 
-    logging.set_verbosity_error()  # commands print all that the user needs themselves
+    logging.set_verbosity_error()  # commands print themselves what the user needs
     logging.disable_progress_bar()
     if name == PICO:
-        # Its layers are small: under other load, two threads wait for each other and take many times as long as one.
+        # Its layers are small: under other load, two threads wait for each other, and take many times as long as one.
         torch.set_num_threads(1)
         model, tokenizer = load_pico()
         return Loaded(name, model.to(getattr(torch, dtype)) if dtype else model, tokenizer)

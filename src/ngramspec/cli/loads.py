@@ -48,7 +48,7 @@ def rates(given: str) -> list[float]:
 
 
 def opened(traces: Sequence[Trace], given: str, seed: int) -> list[Load]:
-    """Poisson's requests for each rate, or the recorded ones. Raises typer.BadParameter."""
+    """A Poisson load for each rate, or the recorded one. Raises typer.BadParameter."""
     if given == RECORDED:
         return [_recorded(traces)]
     return [Load(rate, partial(OpenLoop, poisson(len(traces), rate, seed))) for rate in rates(given)]

@@ -9,9 +9,9 @@ from ngramspec.simulate import Machine
 
 
 def machine_of(cost: str) -> tuple[Machine, str]:
-    """The machine that a published fit or a calibration describes, and what it is, in words.
+    """The machine that a published fit or a calibration describes, and its description.
 
-    Raises OSError where there is neither, CostsError for a file that is no calibration.
+    Raises OSError if there is neither, CostsError for a file that is not a calibration.
     """
     if cost in FITS:
         fit = FITS[cost]

@@ -19,7 +19,7 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model in evaluation mode, its tokenizer, and the name given by the user."""
+    """A model in evaluation mode, its tokenizer, and the name that the user gave."""
 
     name: str
     model: "PreTrainedModel"

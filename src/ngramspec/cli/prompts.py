@@ -26,7 +26,7 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt. origin: where it was read, "file" or "file:line". chat: if it is one. segment: if it is named."""
+    """One prompt. origin: where it was read, "file" or "file:line". chat: if it is one. segment: if it has one."""
 
     text: str
     origin: str

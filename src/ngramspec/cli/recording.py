@@ -8,7 +8,7 @@ from ngramspec.drafting.segments import Segment
 
 
 class Recorder(AdaptiveLookup):
-    """The default drafter, which also keeps the sessions that it opened."""
+    """The default drafter, which also keeps the sessions that it opens."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Recorder(AdaptiveLookup):
 
 
 class RecordedSession(AdaptiveLookupSession):
-    """One row. `accepted` holds, per emitted token, whether it was drafted."""
+    """One row. `accepted` says, per emitted token, whether it was drafted."""
 
     def __init__(self, drafter: Recorder, segment: Segment, references: Sequence[TokenArray]) -> None:
         super().__init__(drafter, segment, references)

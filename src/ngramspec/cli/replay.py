@@ -99,7 +99,7 @@ def replay(
 
 
 def _modelled(total: SegmentReport, costs: LinearCosts | SavedCosts) -> dict[str, Any]:
-    """Speed-ups, without the host's time and with it. That of the loop is measured on a tiny network, in a second."""
+    """Speed-ups, without the host's time and with it. The loop's time is measured on a tiny network, in a second."""
     from ngramspec.testing.loop_time import loop_time  # loads torch
 
     host, drafting = loop_time(), total.drafting_of_pass

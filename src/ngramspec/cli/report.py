@@ -25,7 +25,7 @@ class Report:
         self._loaded = loaded
 
     def begin(self, max_draft_tokens: int | None, jobs: Sequence[DemoInput]) -> None:
-        """Print what is shown, how the jobs were chosen and, with colour, what it means."""
+        """Print what is shown, how the jobs were chosen and, if there is colour, what that means."""
         drafts = "default settings" if max_draft_tokens is None else f"drafts of up to {max_draft_tokens} tokens"
         self._print(text(f"{self._loaded}, greedy, {drafts}"))
         looked_at = ", ".join(f"{job.looked_at} ({job.name})" for job in jobs)

@@ -26,7 +26,7 @@ WARM_UP_TOKENS = 8
 
 
 class _Shown(TextStreamer):
-    """Prints the text while it is generated; on a terminal without control characters."""
+    """Prints the text while it is generated; without control characters on a terminal."""
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         super().on_finalized_text(for_standard_output(text), stream_end)
@@ -34,7 +34,7 @@ class _Shown(TextStreamer):
 
 @dataclass(slots=True)
 class _Decoded:
-    """A batch that was decoded. prompt: ids and mask, `int64[B, P]`. output: `int64[B, n]`."""
+    """A decoded batch. prompt: ids and mask, `int64[B, P]`. output: `int64[B, n]`."""
 
     prompt: dict[str, "Tensor"]
     output: "Tensor"
@@ -96,7 +96,7 @@ class Run:
         return self._texts(made.speculative)
 
     def record(self) -> None:
-        """Write what was decoded last to the recording, if there is one."""
+        """Write the last decoded batch to the recording, if there is one."""
         if self._recording is None or self._decoded is None:
             return
         ids, mask = self._decoded.prompt["input_ids"], self._decoded.prompt["attention_mask"]

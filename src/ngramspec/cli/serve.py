@@ -23,10 +23,10 @@ MAX_BYTES = 1 << 20
 """Limit of a file with keys or a template, in bytes."""
 
 SPARE_CONNECTIONS = 256
-"""More than answers that are asked for: of pages, metrics, bodies that are being sent, clients that keep theirs."""
+"""Connections beyond those of requested answers: for pages, metrics, bodies in progress, and idle clients."""
 
 POLL_SECONDS = 0.01
-"""Between two looks at whether the server has started, of which it does not tell."""
+"""Time between two checks of whether the server has started, which it does not report."""
 
 DEFAULTS = Settings(name="")
 
@@ -95,7 +95,7 @@ def serve(
         max_body_bytes=max_body_bytes,
         max_seconds=max_seconds,
     )
-    # A keyword that looks like a slip is an error of the client's, not a line among the operator's.
+    # A keyword that looks like a mistake is the client's error, not a line in the operator's log.
     warnings.simplefilter("error", GuardWarning)
     loaded: list[Loaded] = []
 
@@ -110,9 +110,9 @@ def serve(
 
 
 async def _serve(service: "Service", listener: socket.socket, loaded: list[Loaded], drain_seconds: int) -> None:
-    """Serve until a signal; raises what loading the model has raised, or what has ended the engine.
+    """Serve until a signal; raises what loading the model raised, or what ended the engine.
 
-    A process that ends is started anew by whoever runs it; one that is alive and decodes nothing is not.
+    A supervisor restarts a process that ends, but not one that is alive and decodes nothing.
     """
     import uvicorn
 
@@ -140,7 +140,7 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
         if not serving.done() and (error := await ended) is not None:
             raise error
     except BaseException:
-        while not (server.started or serving.done()):  # before, it would end without ending the application
+        while not (server.started or serving.done()):  # before that, it would end without ending the application
             await asyncio.sleep(POLL_SECONDS)
         server.should_exit = True
         raise
@@ -149,7 +149,7 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether an address is this machine's alone."""
+    """Whether an address can be reached only from this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -167,7 +167,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _keys_in(path: str) -> dict[str, str]:
-    """Tenants and their keys; raises BadParameter for a line that is something else."""
+    """Tenants and their keys; raises BadParameter for any other line."""
     keys: dict[str, str] = {}
     for number, line in enumerate(_text_of(path).splitlines(), 1):
         tenant, _, key = line.strip().partition(" ")

@@ -27,7 +27,7 @@ from ngramspec.simulate.page import page
 DEFAULT_COST = "h100-8b"
 DEFAULT_CONCURRENCY = "1,4,16,64"
 MOST_REQUESTS = 100_000
-"""All are in memory while they are simulated."""
+"""Most requests: all are in memory while they are simulated."""
 
 
 def simulate(

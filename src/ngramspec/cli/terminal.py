@@ -1,4 +1,4 @@
-"""Untrusted text on its way to a terminal: nothing in it moves a cursor, sets a title or is read as markup."""
+"""Makes untrusted text safe for a terminal: nothing in it moves a cursor, sets a title or is read as markup."""
 
 import json
 import re
@@ -13,12 +13,12 @@ _NOT_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
 def text(shown: str, style: str = "") -> Text:
-    """Text for rich, printed as it is spelled."""
+    """Text for rich, printed literally."""
     return Text(printable(shown), style)
 
 
 def for_standard_output(written: str) -> str:
-    """A model's text: unchanged for a file or a pipe, without control characters for a terminal."""
+    """A model's text: unchanged for a file or pipe, without control characters for a terminal."""
     return printable(written) if sys.stdout.isatty() else written
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 WARM_UP_TOKENS = 8
 ROUNDS = 9
 MAX_SECONDS = 6.0
-"""Seconds after which no further round of a job begins, so that larger models work too."""
+"""Seconds after which no further round of a job begins, so that larger models work, too."""
 STEADY = 0.1
-"""How far the middle half of the rounds may be from the median for the median to be shown alone."""
+"""Largest deviation of the middle half of the rounds from the median at which only the median is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Result:
     """The result of one job.
 
     tokens: emitted ids of the last round. accepted: per token, whether it was an accepted draft token.
-    first, last: counts of the Speculator's first request, which has no prices yet, and of its last one.
+    first, last: counters of the Speculator's first request, which has no prices yet, and of its last one.
     rounds: plain and drafted in turn, without the first request. identical: the same ids in every round, and in the
     first request.
     """
@@ -65,7 +65,7 @@ class Result:
     def ratio(self) -> str:
         """Plain decoding's time over speculation's, by round: the median, or the middle half if rounds disagree.
 
-        The two runs of a round follow each other directly, so that other load disturbs both, or only one round.
+        The two runs of a round follow each other directly, so that other load disturbs both, or just that round.
         """
         ratios = sorted(each.plain_seconds / each.speculative_seconds for each in self.rounds)
         low, middle, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3

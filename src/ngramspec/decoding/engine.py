@@ -1,8 +1,8 @@
 """Rows that join between passes, advance together, and leave when they end.
 
-`generate()` is an engine whose rows all join at once; a service's come and go. In the manner of vLLM and of
-transformers' continuous batching, prompts are read while other rows decode; here each in a pass of its own, because a
-rectangle of one long row and many short ones would be mostly padding.
+`generate()` is an engine whose rows all join at once; a service's come and go. As in vLLM and in transformers'
+continuous batching, prompts are read while other rows decode; but here each in a pass of its own, because a rectangle
+of one long row and many short ones would be mostly padding.
 """
 
 import time
@@ -17,14 +17,14 @@ from ngramspec.decoding.row import Row
 from ngramspec.decoding.step import Clock, Target, step
 
 MOST_PARTS = 8.0
-"""The most parts of prompts that are read between two passes, however much rows have emitted."""
+"""Most parts of prompts that are read between two passes, however many tokens rows have emitted."""
 
 
 class ReadsAhead(Protocol):
     """A target that can read a prompt in parts."""
 
     def read_ahead(self, row: Row, num_tokens: int) -> int:
-        """Read `num_tokens` of the row's pending tokens and choose nothing; returns how many the cache now holds."""
+        """Read `num_tokens` of the row's pending tokens and choose nothing; returns how many the cache now has."""
 
 
 @dataclass(slots=True)
@@ -37,9 +37,9 @@ class _Joined:
 
 
 class Engine:
-    """Advances rows. It depends on no framework and holds no state of a row.
+    """Advances rows. It depends on no framework, and has no state of a row.
 
-    failing: the rows of the pass that has raised, if one has.
+    failing: the rows of the pass that raised, if one did.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Engine:
     ) -> None:
         """budget, costs: decide the length of drafts. clock: times the passes, in seconds.
 
-        max_prompt_tokens: where prompts are read in parts, the most tokens of a prompt that are read for each token
-        that the other rows emit, on average over them. It bounds how long they wait for a token.
+        max_prompt_tokens: if prompts are read in parts, the most tokens of a prompt that are read for each token that
+        the other rows emit, on average over them. It bounds how long they wait for a token.
         """
         self._budget, self._costs, self._clock = budget, costs, clock
         self._max_prompt_tokens = max_prompt_tokens
-        self._parts = 1.0  # of prompts that are due before the next pass
+        self._parts = 1.0  # parts of prompts that are due before the next pass
         self._joined: list[_Joined] = []
         self.failing: Rows[Row] = ()
 
@@ -64,7 +64,7 @@ class Engine:
     def add(self, rows: Rows[Row], target: Target, ahead: ReadsAhead | None = None) -> None:
         """Let `rows` of one call join; their prompts are read in one pass. target: reads these rows.
 
-        ahead: reads the prompt of a row that joins alone in parts, while others decode; None: it is read in one pass.
+        ahead: reads the prompt of a row that joins alone, in parts, while others decode; None: it is read in one pass.
         """
         self._joined.append(_Joined(list(rows), target, ahead))
 
@@ -75,14 +75,14 @@ class Engine:
         self._leave(set(rows))
 
     def step(self, join: Callable[[], object] = lambda: None) -> list[Row]:
-        """For each target read parts of prompts, if any wait, and make a pass over the rows that decode.
+        """For each target, read parts of prompts, if any wait, and make a pass over the rows that decode.
 
-        Between two passes as many parts are read as the rows have emitted tokens, on average over them: with drafts
-        there are fewer passes, and prompts would wait longer for their turns. join: lets further requests join, if any
-        can; called once a prompt was read while others decode.
+        Between two passes, as many parts are read as rows emitted tokens, on average over them: with drafts there are
+        fewer passes, and prompts would wait longer for their turns. join: lets further requests join, if any can;
+        called once a prompt was read while others decode.
 
-        Returns the rows that ended; they have left. The rows of a call in step leave together. Where a pass raises,
-        nothing of its rows was committed: once those that are `failing` are removed, the others can go on.
+        Returns the rows that ended; they have left. The rows of a call in step leave together. If a pass raises, no
+        token of its rows was committed: once the `failing` rows are removed, the others can go on.
         """
         self.failing = ()
         by_target: dict[Target, list[_Joined]] = {}
@@ -133,7 +133,7 @@ class Engine:
 
     @staticmethod
     def _decodes(row: Row) -> bool:
-        """Whether the row's prompt is read and it moves on, be it with padding."""
+        """Whether the row's prompt is read and it advances, even if with padding."""
         return row.call.in_step if row.ended else bool(row.emitted)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""One answer, and all that belongs to it alone: its text, its drafting session, its grammars, its counters."""
+"""One answer and its own state: its text, its drafting session, its grammars, its counters."""
 
 import math
 from collections.abc import Sequence as Rows
@@ -15,9 +15,9 @@ NO_LIMIT = 1 << 62
 
 
 def common_length(some: Rows[int], others: Rows[int]) -> int:
-    """Length of the common head: of a draft and what was chosen, the accepted tokens.
+    """Length of the common head; for a draft and the chosen tokens, the number of accepted ones.
 
-    Drafts are short: a loop over lists takes half the time of four calls of numpy.
+    Drafts are short: a loop over lists takes half the time of four numpy calls.
     """
     if some == others[: len(some)]:
         return len(some)
@@ -28,7 +28,7 @@ def common_length(some: Rows[int], others: Rows[int]) -> int:
 
 
 def share_of(seconds: float, num_rows: int) -> float:
-    """What one of the rows of a pass counts of its time; a time that is not positive and finite is a clock error."""
+    """One row's share of the time of a pass. A time that is not positive and finite is a clock error."""
     return seconds / num_rows if 0.0 < seconds < math.inf else 0.0
 
 
@@ -36,7 +36,7 @@ def share_of(seconds: float, num_rows: int) -> float:
 class Together:
     """Rows that were requested together, such as those of one `generate()` call.
 
-    in_step: all rows move position by position, and a pass ends where the first one leaves its draft.
+    in_step: all rows advance position by position, and a pass ends where the first one leaves its draft.
     keeps_errors: an error of a processor, criterion, streamer or session ends its row, and is raised at the end.
     """
 
@@ -48,17 +48,18 @@ class Together:
 class Row:
     """One answer. `commit` appends to its text; everything else that needs the text reads it from here.
 
-    session: drafts for it, and has taken in the prompt's tokens.
+    session: drafts for it, and has the prompt's tokens.
     pending: the tokens that the target's cache lacks: first the prompt (as the target reads it, padding included),
-        later the last chosen token, or more if the target kept less than was accepted.
+        later the last chosen token, or more if the target kept fewer than were accepted.
     remaining: tokens that may still be emitted.
-    call: the rows that were requested with it. drafts_with_prompt: whether a draft may be checked in the pass that
+    call: the rows that were requested with it. drafts_with_prompt: whether a draft may be verified in the pass that
         reads the prompt.
-    num_cached: tokens that the target's cache holds, padding included.
+    num_cached: tokens in the target's cache, padding included.
     emitted: the tokens of the answer. committed: those of this pass, and the padding of a row that has ended.
-    num_followed: emitted tokens that session, steering and counters have taken in. ended: whether nothing follows.
-    gains: what its drafts have gained lately. most_drafted: tokens of the longest draft that its target takes.
-    likely: what the target held for likely where it chose `committed`, if it says so; only for sessions that heed it.
+    num_followed: emitted tokens that session, steering and counters have. ended: whether the answer has ended.
+    gains: recent gains of its drafts. most_drafted: tokens of the longest draft that its target takes.
+    likely: the target's likeliest tokens where it chose `committed`, if it reports them; only for sessions that heed
+        them.
     """
 
     session: DraftSession
@@ -85,21 +86,21 @@ class Row:
 
     @property
     def heeds(self) -> bool:
-        """Whether its session drafts from what the target held for likely."""
+        """Whether its session drafts from the target's likeliest tokens."""
         return hasattr(self.session, "heed")
 
     def may_branch(self) -> bool:
-        """Whether its draft may be a tree: rows in step move by positions that they share."""
+        """Whether its draft may be a tree; not for rows in step, which share their positions."""
         return not self.call.in_step
 
     def room(self, max_tokens: int) -> int:
-        """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room too."""
+        """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room, too."""
         return max(0, min(max_tokens, self.remaining - 1, self.most_drafted))
 
     def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
         """A draft of at most `room` tokens within the row's grammars; None for a row without grammars.
 
-        `proposing.py` calls it, for the drafts of all rows. branches: whether it may be a tree.
+        Called by `proposing.py`, which drafts for all rows. branches: whether it may be a tree.
         """
         if self.steering is not None and (matchers := self.matchers()):
             draft = self.steering.draft_tree if branches else self.steering.draft
@@ -107,11 +108,11 @@ class Row:
         return None
 
     def legal(self, draft: Draft) -> Draft:
-        """Of a `draft` of its session alone, the part that the row's grammars allow."""
+        """The head of a blind `draft` that the row's grammars allow."""
         return draft if self.steering is None else legal_part(draft, self.matchers())
 
     def known(self, draft: Draft) -> Draft:
-        """The head of `draft` that the target can read; here, all of it."""
+        """The head of `draft` that the target can read; here all of it."""
         return draft
 
     def matchers(self) -> Rows[Matcher]:
@@ -124,7 +125,7 @@ class Row:
             matcher.advance(tokens.tolist())
 
     def commit(self, *tokens: int) -> None:
-        """Emit `tokens`; once the row has ended (others of its call keep it in the batch), they are padding."""
+        """Emit `tokens`. If the row has ended, and others of its call keep it in the batch, they are padding."""
         self.committed += tokens
         self.remaining -= len(tokens)
         if not self.ended:
@@ -133,7 +134,7 @@ class Row:
     def follow(
         self, draft: Draft, committed: TokenArray, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH
     ) -> None:
-        """The pass is over: session, matchers, steering and counters take in what was committed.
+        """Update session, matchers, steering and counters after a pass by what was committed.
 
         committed: `self.committed` as `int32[n]`. num_cached: tokens that the target has kept, at most all but the
         last. undrafted: why the draft is empty; ignored if it is not.
@@ -162,7 +163,7 @@ class Row:
             self.close()
 
     def _num_accepted(self, draft: TokenArray, size: int) -> int:
-        """How many of the `size` tokens that this pass emitted were drafted: all but the last one, or that one too."""
+        """How many of the `size` tokens that this pass emitted were drafted: all but the last one, or all."""
         if not size or not draft.size:
             return 0
         is_last_drafted = size <= draft.size and draft.item(size - 1) == self.emitted[-1]
@@ -173,14 +174,14 @@ class Row:
         return False
 
     def close(self) -> None:
-        """Close the session: nothing is drafted for the row any more."""
+        """Close the session: there are no more drafts for the row."""
         self.ended = True
         if not self._is_closed:
             self._is_closed = True
             self.session.close()
 
     def keep(self, tokens: list[int], num_cached: int) -> None:
-        """Note that the cache now holds the first `num_cached` of the text up to `tokens`; the rest is pending."""
+        """Note that the cache now has the first `num_cached` of the text up to `tokens`; the rest is pending."""
         num_kept = num_cached - self.num_cached
         num_read = len(self.pending)
         if num_kept >= num_read:

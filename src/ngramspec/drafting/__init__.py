@@ -1,4 +1,4 @@
-"""What might come next: drafts looked up in the text itself."""
+"""Drafters: drafts looked up in the text itself."""
 
 from ngramspec.drafting.adaptive_lookup import AdaptiveLookup, AdaptiveLookupSession
 from ngramspec.drafting.core import Match, SuffixIndex

@@ -1,4 +1,4 @@
-"""Lookup in the row's own text and in its segment's history, weighed by what has proved right."""
+"""Lookup in the row's own text and in its segment's history, weighted by what has proved right."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -23,18 +23,18 @@ MAX_SEGMENTS = 1024
 
 
 class AdaptiveLookup:
-    """Drafts the continuation of the surest of several matches, token by token.
+    """Drafts, token by token, the continuation of the surest of several matches.
 
     Matches are looked up in the row's own text (references, prompt, output) and, if a segment is named, in the earlier
     answers of that segment. Copies in progress continue after tokens that differed. A copy from history begins at the
-    answer to the most similar prompt. How sure each match is, alone and beside the others, is learnt
+    answer to the most similar prompt. How sure each match is, alone and together with others, is learnt
     (`core/plain/survival.py`).
 
-    The history is the idea of suffix decoding (Oliaro et al. 2024); continuing a copy after a mismatch is that of
+    The history is from suffix decoding (Oliaro et al. 2024); continuing a copy after a mismatch is from
     lpaq's match model (Mahoney 2007).
 
-    All histories are bounded together. A segment's history is read by no other segment, none is kept until a segment is
-    named, and it survives a restart if it is saved.
+    All histories are bounded together. No segment reads the history of another. Nothing is kept until a segment is
+    named, and a history survives a restart if it is saved.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class AdaptiveLookup:
 
         survival: weights to begin with; default: those learnt from recorded traffic.
         vocabulary: the bytes of each token, such as `Vocabulary.of(tokenizer).tokens`. With it a row also copies from
-            positions whose bytes match its end though the tokens differ; costs about 1 µs per token.
+            positions whose bytes match its end although the tokens differ; costs about 1 µs per token.
         max_tokens: bound on all histories together; above it the least recently used ones drop their older answers. A
-            token takes about 50 bytes (120 at worst), sketches of prompts included; in plain Python, three times that.
-        max_segments: bound on the number of segments; above it the least recently used one is forgotten.
+            token takes about 50 bytes (120 at worst), sketches of prompts included; three times that in plain Python.
+        max_segments: bound on the number of segments; above it the least recently used one is dropped.
 
         Raises ValueError unless both bounds are whole numbers >= 1, TypeError unless `vocabulary` consists of bytes.
         """
@@ -62,7 +62,7 @@ class AdaptiveLookup:
         self._segments = Segments(max_tokens, max_segments)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles contain: settings and learnt weights; no segment and no text."""
+        """Copies and pickles contain settings and learnt weights, but no segment and no text."""
         vocabulary = None if self._vocabulary is None else self._vocabulary.tokens
         learnt = self.survival.lessons(), self.survival.mixing()
         return {"learnt": learnt, "vocabulary": vocabulary, "limits": self._limits}
@@ -74,7 +74,7 @@ class AdaptiveLookup:
         self.survival.take_over(*state["learnt"])
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AdaptiveLookupSession":
-        """Start a row of the traffic named `segment`; without a name no history is read or kept.
+        """Start a row of the segment named `segment`; without a name no history is read or kept.
 
         references: texts `int32[n]` that this row may copy from.
         """
@@ -84,13 +84,13 @@ class AdaptiveLookup:
     def propose_all(
         self, sessions: Sequence["AdaptiveLookupSession"], max_tokens: Sequence[int], min_survival: float = 0.0
     ) -> list[Draft]:
-        """Draft for all of `sessions`, which this drafter has opened, as each one's `propose` would."""
+        """Draft for all of `sessions`, which this drafter has opened, as by each one's `propose`."""
         return core.propose_all([session.row for session in sessions], max_tokens, min_survival)
 
     def propose_trees(
         self, sessions: Sequence["AdaptiveLookupSession"], max_nodes: Sequence[int], min_survival: float = 0.0
     ) -> Sequence[Draft]:
-        """Draft trees for all of `sessions`, which this drafter has opened, as each one's `propose_tree` would."""
+        """Draft trees for all of `sessions`, which this drafter has opened, as by each one's `propose_tree`."""
         if min_survival <= 0.0:
             return self.propose_all(sessions, max_nodes)
         return core.propose_trees([session.row for session in sessions], max_nodes, min_survival)
@@ -99,41 +99,41 @@ class AdaptiveLookup:
         """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
 
         references: token ids, each `int32[n]`. They replace earlier ones; passing the same ones again costs nothing, an
-        empty list removes them. Rows in progress keep those they began with. They are never dropped to make room, and
-        they are saved.
-        cache_salt: of the tenant whose rows these are; rows of other tenants do not copy from them.
+        empty list removes them. Rows in progress keep the ones they began with. References are never dropped to make
+        room, and are saved.
+        cache_salt: of the tenant whose rows may copy from them; those of other tenants do not.
 
         Raises HistoryError if the references of all segments would take more than half of `max_tokens`, or all of
-        `max_segments`; TypeError unless `references` is a list of token id texts. The earlier references then stay.
+        `max_segments`; TypeError unless `references` is a list of texts as token ids. Then the earlier ones stay.
         """
         self._segments.refer(_key(segment, cache_salt), checked_references(references))
 
     def forget(self, segment: str, *, cache_salt: str | None = None) -> None:
-        """Drop all that is kept of `segment`, answers and references; an unknown segment is no error.
+        """Drop everything kept for `segment`, answers and references; an unknown segment is not an error.
 
         cache_salt: of the tenant whose segment it is.
 
-        Rows in progress still copy from it, but their answers are not kept. Files saved before still hold it: save
+        Rows in progress still copy from it, but their answers are not kept. Files saved earlier still have it, so save
         again.
         """
         self._segments.forget(_key(segment, cache_salt))
 
     @property
     def segments(self) -> dict[str, int]:
-        """Tokens kept by segment, references and answers, the least recently used segment first.
+        """Tokens kept per segment, references and answers, the least recently used segment first.
 
-        A segment of a tenant is named by a digest of its salt.
+        The name of a tenant's segment contains a digest of its salt.
         """
         return self._segments.num_tokens()
 
     def save(self, path: str | PathLike[str], fingerprint: str) -> None:
         """Write histories, references and learnt weights to a file that only its owner can read.
 
-        fingerprint: identifies the tokenizer that the ids belong to. A process that is killed meanwhile leaves the
-        earlier file as it was. The file contains the texts of the segments, as token ids.
+        fingerprint: identifies the tokenizer that the ids belong to. If the process is killed meanwhile, the earlier
+        file is intact. The file contains the texts of the segments, as token ids.
 
-        Raises OSError if the file cannot be written, or is one that is never replaced: a device, a pipe, a folder, a
-        link that is or leads to somebody else's. The error says which file is in place, usually the earlier one.
+        Raises OSError if the file cannot be written, or must not be replaced: a device, a pipe, a folder, a link that
+        belongs to or leads to another user's. The error says which file is in place, usually the earlier one.
         """
         save(Path(path), fingerprint, self.survival, self._segments)
 
@@ -151,12 +151,13 @@ class AdaptiveLookup:
         """A drafter that continues from the saved state.
 
         vocabulary, max_tokens, max_segments: as for a new one; what exceeds the bounds is dropped. Weights of an
-        ngramspec with other features are discarded and learnt anew. max_bytes: a larger file is refused unread.
+        ngramspec with other features are discarded and learnt again. max_bytes: a larger file is refused unread.
 
-        Write access to the file gives control over what is drafted, and so over speed; never over the text.
+        Write access to the file gives control over what is drafted, and so over speed, but never over the text.
 
-        Raises HistoryError for a file of another tokenizer (the fingerprint differs) or version, a damaged, truncated
-        or forged file, one that is not a regular file, or too many references; OSError if the file cannot be read.
+        Raises HistoryError for a file of another tokenizer (the fingerprint differs) or version, for a damaged,
+        truncated or forged file, one that is not a regular file, or one with too many references; OSError if the file
+        cannot be read.
         """
         drafter = cls(vocabulary=vocabulary, max_tokens=max_tokens, max_segments=max_segments)
         load(Path(path), fingerprint, drafter.survival, drafter._segments, max_bytes)
@@ -170,7 +171,7 @@ def _key(segment: str, cache_salt: str | None) -> str:
 
 
 class AdaptiveLookupSession:
-    """The drafting of one row, and what its segment will keep of it.
+    """Drafts for one row, and keeps its answer in its segment.
 
     drafter: the one that opened it. row: the row of the core.
     """
@@ -180,11 +181,11 @@ class AdaptiveLookupSession:
         self.drafter = drafter
         self.row = Row(drafter.survival, segment.history.index, references, drafter._vocabulary)
         self._segment = segment
-        self._grams: list[int] | None = None  # the sketch of the prompt, once it was read
+        self._grams: list[int] | None = None  # the sketch of the prompt, once that was read
         self._likely: TokenArray | None = None
 
     def extend(self, tokens: TokenArray) -> None:
-        """Take in committed tokens `int32[n]`; the first call brings the prompt."""
+        """Append committed tokens `int32[n]` to the text; the first call brings the prompt."""
         likely, self._likely = self._likely, None
         if self._grams is None:
             self._begin(tokens)  # nothing was chosen
@@ -192,7 +193,7 @@ class AdaptiveLookupSession:
             self.row.extend(tokens, likely)
 
     def heed(self, likely: Likely) -> None:
-        """Take in what the model held for likely where it chose the tokens of the next `extend`."""
+        """Note the model's likeliest tokens at the positions of the next `extend`."""
         self._likely = packed(likely.tokens, likely.chances)
 
     def _begin(self, prompt: TokenArray) -> None:
@@ -203,13 +204,13 @@ class AdaptiveLookupSession:
         self.row.begin(prompt, similar)
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft up to `max_tokens` tokens, as long as their survival is at least `min_survival`."""
+        """Draft up to `max_tokens` tokens whose survival is at least `min_survival`."""
         return self.row.propose(max_tokens, min_survival)
 
     def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
-        """Draft a tree of up to `max_nodes` nodes around the chain, as long as their survival is `min_survival`.
+        """Draft a tree around the chain, of up to `max_nodes` nodes whose survival is at least `min_survival`.
 
-        At 0.0 the chain alone: where nothing is weighed, what other rows have taught decides nothing.
+        At 0.0, draft only the chain: then nothing is weighed, and other rows' lessons decide nothing.
         """
         return self.propose(max_nodes) if min_survival <= 0.0 else self.row.propose_tree(max_nodes, min_survival)
 
@@ -218,15 +219,15 @@ class AdaptiveLookupSession:
         return self.row.propose(max_tokens, min_survival, steering)
 
     def steer_tree(self, max_nodes: int, min_survival: float, steering: Steering) -> Draft:
-        """As `propose_tree`, around the chain that `steer` drafts; `steering` is not asked about the other nodes."""
+        """As `propose_tree`, around the chain of `steer`; `steering` is not asked about the other nodes."""
         if min_survival <= 0.0:
             return self.steer(max_nodes, min_survival, steering)
         return self.row.propose_tree(max_nodes, min_survival, steering)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Nothing is learnt here: `extend` learns from the committed tokens, which say more."""
+        """Do nothing: `extend` learns from the committed tokens, which carry more information."""
 
     def close(self) -> None:
-        """The row is over: keep its answer in the history."""
+        """The row has ended: keep its answer in the history."""
         if self._grams is not None and self._segment.name is not None:
             self.drafter._segments.keep(self._segment, self._grams, self.row.answer)

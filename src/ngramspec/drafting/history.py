@@ -1,4 +1,4 @@
-"""What a segment's rows are drafted from besides their own text: its references, and the answers of earlier rows."""
+"""The text that a segment's rows are drafted from besides their own: its references, and earlier rows' answers."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from ngramspec.drafting.types import NO_DRAFT, TokenArray
 class History:
     """One text: first the references, which stay, then the answers in the order in which their rows ended.
 
-    index: over that text; a SEPARATOR precedes each reference and each answer. When an answer is forgotten or the
-        references change, a new index replaces it: rows in progress keep the one that they began with.
+    index: over that text; a SEPARATOR precedes each reference and each answer. When an answer is dropped or the
+        references change, a new index replaces it; rows in progress keep the one that they began with.
     num_reference_tokens: tokens of the references, separators included.
 
-    A history may be used by one thread at a time; its index may be read meanwhile.
+    A history may be used by one thread at a time, but others may read its index meanwhile.
     """
 
     def __init__(self, max_tokens: int) -> None:
@@ -29,12 +29,12 @@ class History:
 
     @property
     def size(self) -> int:
-        """Tokens held. An n-gram of a sketch counts as a token, because it takes about as much memory."""
+        """Tokens that are kept. An n-gram of a sketch counts as a token, because it takes about as much memory."""
         return len(self.index) + len(self.sketches)
 
     @property
     def num_tokens(self) -> int:
-        """Tokens of the references and the answers alone."""
+        """Tokens of the references and the answers only."""
         return int((self.index.text != SEPARATOR).sum())
 
     def add(self, grams: Sequence[int], answer: TokenArray) -> None:
@@ -60,7 +60,7 @@ class History:
         grams: npt.NDArray[np.uint64],
         positions: npt.NDArray[np.int32],
     ) -> None:
-        """Take over a saved text, without its oldest answers if it is too long. The sketch: see `Sketches.arrays`."""
+        """Restore a saved text, without its oldest answers if it is too long. The sketch: see `Sketches.arrays`."""
         start = num_reference_tokens
         while text.size > start and text.size - start + grams.size > self._max_tokens:  # before it is indexed
             newer = _newer_half(text, start)

@@ -1,4 +1,4 @@
-"""State that survives a restart: histories, sketches, and what was learnt."""
+"""State that survives a restart: histories, sketches and learnt weights."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -51,7 +51,7 @@ def load(path: Path, fingerprint: str, survival: Survival, segments: Segments, m
 
 
 def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, segments: Segments) -> None:
-    # Weights are meaningless with other features: they are learnt anew, and the texts are loaded all the same.
+    # Weights are meaningless with other features: they are learnt again, and the texts are still loaded.
     is_known = header["survival"] == LAYOUT
     listed = checked_list(header["segments"], "its segments")
     if not is_known:
@@ -66,7 +66,7 @@ def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, s
 
 
 def _of_an_earlier_layout(arrays: Sequence[Array], num_segments: int) -> list[Array]:
-    """The arrays as they are now; up to layout 6 segments had weights of their own, in 7 nothing was kept of mixing."""
+    """The arrays in today's layout. Up to layout 6, segments had weights of their own; layout 7 has no mixing."""
     if len(arrays) == 2 + 4 * num_segments:
         return [*arrays[:2], *(array for number, array in enumerate(arrays[2:]) if number % 4 < 3)]
     if len(arrays) == 1 + 3 * num_segments:
@@ -100,7 +100,7 @@ def _check_text(text: Array, num_reference_tokens: int) -> None:
 
 
 def _check_sketches(grams: Array, positions: Array, text: Array, num_reference_tokens: int) -> None:
-    """Check that each n-gram leads to the start of an answer, and counts at least one prompt."""
+    """Check that each n-gram has the start of an answer, and a count of at least one prompt."""
     if grams.dtype != np.uint64 or positions.dtype != np.int32 or grams.ndim != 1 or positions.shape != (grams.size, 2):
         raise ValueError(
             "sketches must be n-grams uint64[n] and positions and counts int32[n, 2], got"

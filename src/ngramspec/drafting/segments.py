@@ -14,7 +14,7 @@ from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import HistoryError
 
 _SHARE = 4
-"""A segment's answers take at most 1 / this of all tokens, or a busy segment would push out all others."""
+"""A segment's answers take at most 1 / this of all tokens, or a busy segment would displace all others."""
 
 
 @dataclass(eq=False, slots=True)
@@ -28,9 +28,9 @@ class Segment:
 class Segments:
     """Histories by name, the least recently used first; safe to share between threads.
 
-    When there are too many tokens, the least recently used segment drops the older half of its answers, repeatedly
-    until it has none; then the next one does. When there are too many segments, the least recently used one is
-    forgotten. References stay, so their number is bounded.
+    When there are too many tokens, the least recently used segment drops the older half of its answers, again and
+    again until it has none; then the next one does. When there are too many segments, the least recently used one is
+    dropped. References are not dropped, so their number is bounded.
 
     unnamed: the segment of rows without a name.
     """
@@ -55,7 +55,7 @@ class Segments:
             return self._use(name)
 
     def similar(self, segment: Segment, index: SuffixIndex, grams: Sequence[int]) -> int:
-        """Position in `index` where the answer to the most similar prompt begins.
+        """Position in `index` at which the answer to the most similar prompt begins.
 
         index: the segment's when the row was opened. grams: the sketch of the row's prompt. Returns -1 if no prompt is
         similar, or the index was replaced.
@@ -64,7 +64,7 @@ class Segments:
             return segment.history.sketches.most_similar(grams) if segment.history.index is index else -1
 
     def keep(self, segment: Segment, grams: Sequence[int], answer: TokenArray) -> None:
-        """Keep the answer `int32[n]` to a prompt with sketch `grams`, unless the segment was forgotten meanwhile."""
+        """Keep the answer `int32[n]` to a prompt with sketch `grams`, unless the segment was dropped meanwhile."""
         with self._lock:
             if segment.name is None or self._kept.get(segment.name) is not segment:
                 return
@@ -106,7 +106,7 @@ class Segments:
         grams: npt.NDArray[np.uint64],
         positions: npt.NDArray[np.int32],
     ) -> Segment:
-        """Restore a segment from `snapshot`, as far as it fits the bounds; the sketch: see `Sketches.arrays`."""
+        """Restore a segment from `snapshot`, as far as the bounds allow; the sketch: see `Sketches.arrays`."""
         with self._lock:
             self._check_references(name, num_reference_tokens)
             segment = self._use(name)

@@ -1,7 +1,7 @@
-"""Sketches: a few n-grams of a prompt, whatever its length, that find the most similar earlier prompt.
+"""Sketches: a few n-grams of a prompt, whatever its length, by which the most similar earlier prompt is found.
 
 The n-grams with the smallest hashes represent a text (Broder 1997). N-grams shared by many prompts, such as those of a
-template, say little, so an n-gram is weighted down by the number of prompts that had it.
+template, carry little information, so an n-gram is weighted down by the number of prompts that had it.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ngramspec.drafting.types import TokenArray
 
 _LENGTH = 8
-"""Tokens of an n-gram."""
+"""Length of an n-gram in tokens."""
 
 _SIZE = 256
 """Most n-grams in a sketch."""

@@ -17,16 +17,16 @@ NO_DRAFT: TokenArray = np.empty(0, np.int32)
 """The empty draft: a normal answer, and never None."""
 NO_DRAFT.flags.writeable = False
 NO_SURVIVAL: FloatArray = np.empty(0)
-"""Stands for a survival that is not given; `Draft` takes ones for it."""
+"""Default for a survival that is not given; `Draft` replaces it by ones."""
 
 
-@dataclass(slots=True, init=False)  # one is made for each row and pass, and frozen ones take three times as long
+@dataclass(slots=True, init=False)  # made for each row and pass; a frozen one takes three times as long
 class Draft:
-    """Tokens that might come next; not to be changed once it is made.
+    """Tokens that might come next; immutable by convention.
 
     tokens: `int32[K]`, at most as many as were requested; empty is a normal draft.
     survival: `float64[K]`, for each token the probability that it is accepted together with all before it: in [0, 1],
-        never rising. A drafter that does not estimate it returns ones, and all its tokens are checked.
+        never rising. A drafter that does not estimate it returns ones, and all its tokens are verified.
     is_unsure: more tokens would have been drafted at a lower `min_survival`.
     """
 
@@ -53,16 +53,16 @@ ROOT = -1
 
 @dataclass(slots=True, init=False)
 class Tree(Draft):
-    """A draft that branches: several tokens may be drafted for one position. Not to be changed once it is made.
+    """A draft that branches: several tokens may be drafted for one position. Immutable by convention.
 
-    The walk begins at the end of the text, goes on to the child that the target chose, and ends where there is none. So
-    a token's survival, its probability to be walked over, is the product of the chances along its path, and the tokens
-    accepted in a pass are expected to be as many as all survivals together: a node pays for its column by the rule by
-    which a token of a chain does. Trees of nodes are those of SpecInfer (Miao et al. 2024).
+    Verification walks from the end of the text to the child that the target chose, and so on while there is one. So a
+    token's survival, the probability that the walk reaches it, is the product of the chances along its path, and the
+    expected number of accepted tokens is the sum of all survivals: a node pays for its column by the same rule as a
+    token of a chain. Token trees are from SpecInfer (Miao et al. 2024).
 
     tokens: `int32[K]`, the surest first: each head of a tree is a tree, and the best one of its size.
-    survival: `float64[K]`, in [0, 1], never rising; those of one parent's children add up to its own at most.
-    parents: `int32[K]`, for each token the node that it follows, an earlier one, or ROOT. A chain's are -1, 0, 1, …
+    survival: `float64[K]`, in [0, 1], never rising; those of a node's children add up to at most its own.
+    parents: `int32[K]`, for each token the node that it follows, an earlier one, or ROOT. A chain has -1, 0, 1, …
     """
 
     parents: TokenArray
@@ -70,7 +70,7 @@ class Tree(Draft):
     def __init__(
         self, tokens: TokenArray, survival: FloatArray, is_unsure: bool = False, *, parents: TokenArray
     ) -> None:
-        """All of the same length."""
+        """All arrays have the same length."""
         self.tokens, self.survival, self.parents = tokens, survival, parents
         self.is_unsure = is_unsure
 
@@ -81,19 +81,19 @@ class Tree(Draft):
         return Tree(self.tokens[:length], self.survival[:length], self.is_unsure, parents=self.parents[:length])
 
     def pruned(self, nodes: Sequence[int]) -> "Tree":
-        """The tree of `nodes`, in order; with each node there must be those that lead to it."""
+        """The tree of `nodes`, in order; the ancestors of each node must be among them."""
         numbers = {ROOT: ROOT} | {node: number for number, node in enumerate(nodes)}
         parents = np.array([numbers[self.parents.item(node)] for node in nodes], np.int32)
         kept = np.array(nodes, np.intp)
         return Tree(self.tokens[kept], self.survival[kept], self.is_unsure, parents=parents)
 
     def children(self) -> dict[tuple[int, int], int]:
-        """By node (or ROOT) and token that follows: the node of that token."""
+        """The child of each node (or ROOT) for a token, by (node, token)."""
         edges = zip(self.parents.tolist(), self.tokens.tolist(), strict=True)
         return {edge: node for node, edge in enumerate(edges)}
 
     def num_accepted(self, chosen: Sequence[int]) -> int:
-        """How many of the tokens `chosen` are walked over: the head of `chosen` that is a path from the root."""
+        """Length of the head of the tokens `chosen` that is a path from the root."""
         children, node = self.children(), ROOT
         for number, token in enumerate(chosen):
             if (node, token) not in children:
@@ -104,7 +104,7 @@ class Tree(Draft):
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """The tokens that a target held for likeliest where it chose n tokens, without processors, guards or temperature.
+    """The target's likeliest tokens at n positions where it chose, before processors, guards or temperature.
 
     tokens: `int64[n, k]`, the likeliest first. chances: `float64[n, k]`, their probabilities.
     """
@@ -113,7 +113,7 @@ class Likely:
     chances: FloatArray
 
     def part(self, start: int, end: int) -> "Likely":
-        """Those of the tokens from `start` up to `end`."""
+        """The part for the positions from `start` up to `end`."""
         return Likely(self.tokens[start:end], self.chances[start:end])
 
 
@@ -121,10 +121,10 @@ class DraftSession(Protocol):
     """The drafting of one row: it follows the row's text and proposes what comes next."""
 
     def extend(self, tokens: TokenArray) -> None:
-        """Take in committed tokens `int32[n]` (the prompt first), never a draft."""
+        """Append committed tokens `int32[n]` to the text (the prompt first), never a draft."""
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Propose up to `max_tokens` tokens to follow the text so far; the text stays as it is.
+        """Propose up to `max_tokens` tokens to follow the text so far; the text does not change.
 
         min_survival: tokens of lower survival are not worth drafting; a drafter that estimates survival stops there.
         """
@@ -133,14 +133,14 @@ class DraftSession(Protocol):
         """Learn that the target accepted the first `num_accepted` tokens of `draft`; called before `extend`."""
 
     def close(self) -> None:
-        """The row is over; nothing is called after this."""
+        """The row has ended; nothing is called after this."""
 
 
 class HeedingSession(DraftSession, Protocol):
-    """A session that drafts from what the target held for likely, beside the tokens that it chose."""
+    """A session that drafts from the target's likeliest tokens, besides the tokens that it chose."""
 
     def heed(self, likely: Likely) -> None:
-        """Take in what was held for likely where the tokens of the next `extend` were chosen; not always known."""
+        """Note the likeliest tokens at the positions of the next `extend`; not called if they are unknown."""
 
 
 class Steering(Protocol):
@@ -160,7 +160,7 @@ class SteerableSession(DraftSession, Protocol):
     """A session that can draft within a grammar."""
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
-        """As `propose`; `steering.push` took each token of the draft, and perhaps one more."""
+        """As `propose`; `steering.push` has accepted each token of the draft, and perhaps one more."""
 
 
 class TreeSession(DraftSession, Protocol):
@@ -176,17 +176,17 @@ class SteerableTreeSession(SteerableSession, Protocol):
     def steer_tree(self, max_nodes: int, min_survival: float, steering: Steering) -> Draft:
         """As `steer`, for a target that takes trees: a `Tree` of up to `max_nodes` nodes, or a chain.
 
-        `steering.push` took the tokens of one path, of which the tree has a head; it was not asked about the others.
+        `steering.push` has accepted the tokens of one path, of which the tree has a head; other nodes are not pushed.
         """
 
 
 class Drafter(Protocol):
-    """Opens a session per row. It is shared by all calls and threads, and holds the state that outlives a row."""
+    """Opens a session per row. It is shared by all calls and threads, and has the state that outlives a row."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
-        """Start a row of the traffic named `segment`; None: nothing is kept of the row.
+        """Start a row of the segment named `segment`; None: the row is not kept.
 
-        In a call with a `cache_salt` the segment is a key made of both (`salting.py`), so a drafter that separates
+        In a call with a `cache_salt`, the segment is a key made of both (`salting.py`). So a drafter that separates
         histories by segment also separates tenants.
 
         references: texts `int32[n]` outside the row that it may copy from, such as an encoder's input.
@@ -196,23 +196,23 @@ class Drafter(Protocol):
 class BatchDrafter(Drafter, Protocol):
     """A drafter that proposes for many of its rows at once: one call of compiled code, one pass of a small model.
 
-    Each session that it opens refers to it by an attribute `drafter`.
+    Each session that it opens refers to it in an attribute `drafter`.
     """
 
     def propose_all(
         self, sessions: Sequence[Any], max_tokens: Sequence[int], min_survival: float = 0.0
     ) -> Sequence[Draft]:
-        """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session.
+        """One draft for each of `sessions`, in order, as by its `propose`; max_tokens: per session.
 
-        A drafter whose sessions have `propose_tree` may have `propose_trees` beside this, for the same of trees.
+        A drafter whose sessions have `propose_tree` may also have `propose_trees`, the same for trees.
         """
 
 
 def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float = 0.0) -> list[Draft]:
-    """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session.
+    """One draft for each of `sessions`, in order, as by its `propose`; max_tokens: per session.
 
-    Sessions of the same `BatchDrafter` are proposed for together, all others one after another. So rows of several
-    drafters can decode together, and a drafter needs no method but `open`.
+    Sessions of the same `BatchDrafter` are proposed for together, all others one by one. So rows of several drafters
+    can decode together, and `open` is the only method that a drafter needs.
 
     Raises ValueError if a `BatchDrafter` does not return a draft for each session.
     """
@@ -222,13 +222,13 @@ def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min
 def propose_trees(sessions: Sequence[DraftSession], max_nodes: Sequence[int], min_survival: float = 0.0) -> list[Draft]:
     """As `propose_all`, for a target that takes trees: a `Tree` or a chain for each of `sessions`, in order.
 
-    Sessions of the same drafter are proposed for together if it has `propose_trees`, all others one after another.
+    Sessions of the same drafter are proposed for together if it has `propose_trees`, all others one by one.
     """
     return _together("propose_trees", propose_tree, sessions, max_nodes, min_survival)
 
 
 def propose_tree(session: DraftSession, max_nodes: int, min_survival: float = 0.0) -> Draft:
-    """A draft for a target that takes trees; a session that drafts none proposes a chain."""
+    """A draft for a target that takes trees; a session that cannot draft trees proposes a chain."""
     propose = getattr(session, "propose_tree", session.propose)
     draft: Draft = propose(max_nodes, min_survival)
     return draft
@@ -245,7 +245,7 @@ def _together(
     most: Sequence[int],
     min_survival: float,
 ) -> list[Draft]:
-    """By the method `name` of the sessions' drafters; `propose`: for the sessions of one that has none."""
+    """Drafts by the method `name` of the sessions' drafters; `propose`: for sessions whose drafter lacks it."""
     drafters = [getattr(session, "drafter", None) for session in sessions]
     together: dict[int, list[int]] = {}
     for row, drafter in enumerate(drafters):

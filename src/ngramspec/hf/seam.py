@@ -1,7 +1,7 @@
-"""All that ngramspec takes from transformers: no other module uses its names.
+"""Everything that ngramspec uses from transformers: no other module uses its names.
 
 Names are looked up by what exists, never by version number. A renamed one is found under either name (`CACHE`). A
-missing one is an ImportError that says which version lacks which piece: it is never taken for a property of a model.
+missing one raises ImportError, which says which version lacks which piece: it is never taken for a property of a model.
 """
 
 import copy
@@ -17,7 +17,7 @@ from transformers import __version__
 from ngramspec.hf.types import Model
 
 SUPPORTED = "5.17 to 5.24"
-"""Releases that the tests have passed with."""
+"""Releases with which the tests have passed."""
 
 
 def _lacking(pieces: Iterable[str]) -> ImportError:
@@ -119,7 +119,7 @@ CACHE = next(
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A name of transformers that is used without an import, and what breaks without it.
+    """A name of transformers that is used without an import, and what breaks if it is missing.
 
     owner: the class, instance or function that has it. name: the attribute; "" for `owner` itself.
     parameter: of that function, if one is used. sets: an attribute that the function sets on its arguments.
@@ -142,7 +142,7 @@ class Piece:
         return self.parameter is None or self.parameter in _parameters(found)
 
     def __str__(self) -> str:
-        """The piece as it is written in code."""
+        """The piece, written as in code."""
         owner = getattr(self.owner, "__name__", type(self.owner).__name__)
         named = f"{owner}.{self.name}" if self.name else owner
         if self.sets is not None:
@@ -198,7 +198,7 @@ PIECES = (
 
 
 def check() -> None:
-    """Raise ImportError, with the version and every missing piece, where this transformers lacks some of `PIECES`."""
+    """Raise ImportError, with the version and every missing piece, if this transformers lacks some of `PIECES`."""
     missing = [f"{piece} (for {piece.breaks})" for piece in PIECES if not piece.is_there]
     if missing:
         raise _lacking(missing)
@@ -207,13 +207,13 @@ def check() -> None:
 check()
 
 
-# What models state about themselves
+# What models declare about themselves
 
 
 def takes_cache(model: Model) -> bool:
-    """Whether `model.forward` takes the cache that plain decoding passes, by its name.
+    """Whether `model.forward` takes the cache of plain decoding under its name.
 
-    A forward that is not transformers' may take it in `**kwargs`.
+    A custom forward may take it in `**kwargs`.
     """
     parameters = _parameters(model.forward)
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
@@ -221,7 +221,7 @@ def takes_cache(model: Model) -> bool:
 
 
 def keeps_running_state(model: Model) -> bool:
-    """Whether transformers says that `model` cannot be rolled back; there are more models that cannot."""
+    """Whether transformers declares that `model` cannot be rolled back; not all such models are declared."""
     return bool(getattr(model, "_is_stateful", False))
 
 
@@ -231,18 +231,18 @@ def works_with_dynamic_cache(model: Model) -> bool:
 
 
 def reads_blocks_after_states() -> bool:
-    """Whether models with running states were tried in such a transformers: one that calls a cache `cache`, as 5.24."""
+    """Whether models with running states were tried with such a transformers: one with the name `cache`, as in 5.24."""
     return CACHE_NAMES[0] == CACHE
 
 
 def own_cache_class(model: Model) -> type | None:
-    """The one class of cache that `model` takes; None where it takes any."""
+    """The one class of cache that `model` takes; None if it takes any."""
     found: type | None = getattr(sys.modules[type(model).__module__], "MiniMaxCache", None)
     return found
 
 
 def takes_logits_to_keep(model: Model) -> bool:
-    """Whether `model` can compute the logits of its last columns only."""
+    """Whether `model` can compute the logits of only its last columns."""
     return bool(model._supports_logits_to_keep())
 
 
@@ -259,7 +259,7 @@ def attention_of(model: Model) -> str | None:
 
 
 def device_mesh_of(model: Model) -> Any:
-    """The device mesh that transformers has split `model` over; None where it is not split."""
+    """The device mesh over which transformers has split `model`; None if it is not split."""
     return getattr(model, "_device_mesh", None)
 
 
@@ -270,9 +270,9 @@ def counts_positions_as_usual(model: Model) -> bool:
 
 
 def compile_settings(model: Model, config: GenerationConfig, model_kwargs: dict[str, Any]) -> dict[str, Any] | None:
-    """The arguments of `torch.compile` by which plain decoding compiles its passes after the prompt; None: it does not.
+    """The `torch.compile` arguments of plain decoding for passes after the prompt; None if it does not compile.
 
-    With a static cache it does so on a GPU, unless `disable_compile` is set.
+    With a static cache it compiles on a GPU, unless `disable_compile` is set.
     """
     if not model._valid_auto_compile_criteria(model_kwargs, config):
         return None
@@ -296,11 +296,11 @@ POSITIONAL = (
     "negative_prompt_attention_mask",
     "custom_generate",
 )
-"""The positional arguments of `generate()` in order. Not from its signature, which a wrapper may hide."""
+"""The positional arguments of `generate()`, in order. Not taken from its signature, which a wrapper may hide."""
 
 
 def arguments_of_generate(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call, all by name; raises TypeError for a call that Python would reject."""
+    """The arguments of a call by name; raises TypeError for a call that Python would reject."""
     if len(args) > len(POSITIONAL):
         raise TypeError(f"generate() takes at most {len(POSITIONAL)} arguments by position, got {len(args)}")
     given = dict(zip(POSITIONAL, args, strict=False))
@@ -311,14 +311,14 @@ def arguments_of_generate(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dic
 
 
 def prepared_config(model: Model, arguments: Mapping[str, Any]) -> GenerationConfig:
-    """The generation config of `model.generate(**arguments)`: the model's own and the call's, merged."""
+    """The generation config of `model.generate(**arguments)`: that of the model, merged with the call's."""
     others = {name: value for name, value in arguments.items() if name != "generation_config"}
     config, _ = model._prepare_generation_config(arguments.get("generation_config"), **others)
     return config  # type: ignore[no-any-return]
 
 
 def given_cache(arguments: Mapping[str, Any]) -> Any:
-    """The cache among the arguments of a call, under either name; None where there is none."""
+    """The cache among the arguments of a call, under either name; None if there is none."""
     return next((arguments[name] for name in CACHE_NAMES if arguments.get(name) is not None), None)
 
 
@@ -328,13 +328,13 @@ def is_callers(cache: Any) -> bool:
 
 
 def pad_token_of(config: GenerationConfig) -> int | None:
-    """The pad token of a call with `config`; None where there is none."""
+    """The pad token of a call with `config`; None if there is none."""
     pad: Tensor | None = config._pad_token_tensor
     return None if pad is None else int(pad)
 
 
 def mask_length_of(config: GenerationConfig) -> int:
-    """The length of a mask of ones, of which `generate()` keeps nothing else; 0 where there was none."""
+    """The length of a mask of ones, of which `generate()` keeps only that; 0 if there was none."""
     return getattr(config, "_mask_length", None) or 0
 
 
@@ -352,10 +352,10 @@ def inputs_in_line(model: Model, input_ids: Tensor, num_new: int, model_kwargs: 
 
 
 def grown(model: Model, output: Any, model_kwargs: dict[str, Any], num_new: int) -> dict[str, Any]:
-    """The model's keyword arguments after `num_new` more tokens: mask, positions, and others. output: of a pass.
+    """The model's keyword arguments after `num_new` more tokens: mask, positions and others. output: of a pass.
 
-    For several tokens at once, transformers repeats the last several token types, and some models count only one token;
-    so these are updated one token at a time, as in plain decoding.
+    For several tokens at once, transformers repeats the last several token types, and some models count only one token.
+    So the arguments are updated one token at a time, as in plain decoding.
     """
     update = model._update_model_kwargs_for_generation
     usual = GenerationMixin._update_model_kwargs_for_generation
@@ -376,7 +376,7 @@ def decode_plainly(
     streamer: Any,
     model_kwargs: Mapping[str, Any],
 ) -> Tensor | GenerateNonBeamOutput:
-    """What plain `generate()` returns, from its own loop."""
+    """The result of plain `generate()`, from its own loop."""
     output: Tensor | GenerateNonBeamOutput = model._sample(
         input_ids,
         logits_processor=processors,
@@ -401,7 +401,7 @@ def with_cache(output: Any, cache: Any) -> Any:
 
 
 def named(module: Any, names: Iterable[str]) -> frozenset[type]:
-    """The classes of `module` with these names, without those that this transformers lacks."""
+    """The classes of `module` with these names, except those that this transformers lacks."""
     return frozenset(getattr(module, name) for name in names if hasattr(module, name))
 
 
@@ -413,11 +413,11 @@ STATE_LAYERS = named(
         "LinearAttentionAndSlidingWindowAttentionLayer",
     ),
 )
-"""Cache layers that keep a running state, some of them beside keys and values."""
+"""Cache layers that keep a running state, some of them together with keys and values."""
 
 INDEXED_LAYERS = named(cache_utils, ("DynamicIndexedLayer",)) if reads_blocks_after_states() else frozenset()
-"""Cache layers with an indexer's keys beside keys and values: a sparse attention ranks the tokens by them. None in
-releases in which they were not tried."""
+"""Cache layers with an indexer's keys beside keys and values, by which a sparse attention ranks the tokens. None in
+releases with which they were not tried."""
 
 EMPTY_LAYERS = named(cache_utils, ("DummyLayer",))
 """Cache layers that hold nothing."""

@@ -1,4 +1,4 @@
-"""Names for what transformers does not type."""
+"""Type names that transformers lacks."""
 
 from typing import Any, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Inside vLLM: its scheduler drafts with our drafters, within its own grammars. See docs/vllm.md.
+"""vLLM integration: vLLM's scheduler drafts with our drafters, within vLLM's grammars. See docs/vllm.md.
 
 vllm serve MODEL --scheduler-cls ngramspec.vllm.Scheduler --speculative-config
     '{"method": "custom_class", "model": "ngramspec.vllm.NullProposer", "num_speculative_tokens": 16}'
@@ -22,5 +22,5 @@ _HOMES = {
     "StatLogger": "ngramspec.vllm.metrics",
 }
 
-# Of vLLM's processes each needs one of them.
+# Each of vLLM's processes needs only one of them.
 __getattr__, __dir__ = lazily(__name__, _HOMES)

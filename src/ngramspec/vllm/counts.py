@@ -1,6 +1,6 @@
-"""Counters on their way from the engine's process to the one that serves /metrics: a file in a folder of the user's.
+"""Passes counters from the engine's process to the one that serves /metrics, in a file in a folder of the user's.
 
-vLLM's own way takes vLLM's own counters only.
+vLLM's own channel carries only vLLM's own counters.
 """
 
 import json
@@ -29,14 +29,14 @@ NUMBERS = (
     *("requests", "tokens", "target_passes", "num_drafts", "num_draft_tokens", "num_accepted_tokens"),
     "num_shortened_drafts",
 )
-"""Of `Counters`, what is a whole number."""
+"""Fields of `Counters` that are whole numbers."""
 
 TIMES = ("drafting_seconds", "steering_seconds", "masking_seconds", "verifying_seconds")
-"""Of `Counters`, what is a time."""
+"""Fields of `Counters` that are times."""
 
 
 class Counts(NamedTuple):
-    """segments: counters by segment, under "" those of requests without one. drifts: by segment.
+    """segments: counters by segment, those of requests without one under "". drifts: by segment.
 
     num_errors: errors while drafting.
     """
@@ -47,18 +47,18 @@ class Counts(NamedTuple):
 
 
 def counts_file(instance: str, index: int) -> Path:
-    """The file of one engine of this user's. instance: vLLM's name, to which some engines add their index."""
+    """The file of one engine of this user. instance: vLLM's name, to which some engines append their index."""
     name = f"{instance.partition('_dp')[0]}-{index}.json"
     return Path(tempfile.gettempdir()) / f"ngramspec-{os.getuid()}" / name
 
 
 def counts_of(watched: Watched, num_errors: int) -> Counts:
-    """What there is to tell of `watched`."""
+    """The counts of `watched`."""
     return Counts(by_segment(watched.stats), watched.drifts.counts, num_errors)
 
 
 def publish(path: Path, counts: Counts) -> None:
-    """Write `counts`. Raises OSError, also for a folder that is not this user's alone."""
+    """Write `counts`. Raises OSError, also if the folder does not belong to this user alone."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     _check_private(path.parent)
     segments = {name: asdict(counters) for name, counters in counts.segments.items()}
@@ -67,7 +67,7 @@ def publish(path: Path, counts: Counts) -> None:
 
 
 def published(path: Path) -> Counts:
-    """What `publish` wrote. Raises OSError if there is none, NgramspecError and ValueError for what it cannot be."""
+    """What `publish` wrote. Raises OSError if the file is missing, NgramspecError or ValueError if it is invalid."""
     _check_private(path.parent)
     with BOUNDS.opened(path) as file:
         content = json.loads(BOUNDS.content(file, named(path)))

@@ -1,4 +1,4 @@
-"""Drafts for an engine that decodes by itself: its requests' tokens come in, drafts go out. It knows no engine."""
+"""Drafts for an engine that decodes on its own: takes its requests' tokens, gives drafts. Independent of the engine."""
 
 import time
 from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -16,13 +16,13 @@ from ngramspec.watching.templates import HEAD, template_of
 
 
 class Drafting:
-    """Rows that come and go, drafted for together as long as it pays.
+    """Rows that come and go, which are drafted for together as long as that pays.
 
-    What pays is measured: passes by what the engine says of them, drafting by the clock. The engine packs its rows, so
-    tokens are what costs, and not columns.
+    What pays is measured: passes by the times that the engine reports, drafting by the clock. The engine packs its
+    rows, so cost follows tokens, not columns.
 
-    rows: by the engine's key, from their first token on. stats: by segment, of the rows that were closed. drifts: of
-    segments whose accepted share changed. clock: by which drafting is timed, and passes should be.
+    rows: by the engine's key, from their first token on. stats: by segment, of closed rows. drifts: of segments whose
+    accepted share changed. clock: times drafting, and should time passes.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Drafting:
         budget: Budget | None = None,
         clock: Clock = time.perf_counter,
     ) -> None:
-        """max_draft_tokens: that the engine checks for a row in a pass. vocabulary: number of ids the model knows.
+        """max_draft_tokens: most that the engine verifies per row and pass. vocabulary: number of ids the model knows.
 
         budget: how long drafts are; by default as long as they pay.
         """
@@ -47,16 +47,16 @@ class Drafting:
         self._max_draft_tokens, self._vocabulary = max_draft_tokens, vocabulary
         self._budget = AdaptiveBudget() if budget is None else budget
         self._costs = MeasuredCosts(counts_fill=False)
-        self._read_for: dict[Hashable, float] = {}  # seconds of passes, of requests without a row yet
+        self._read_for: dict[Hashable, float] = {}  # seconds of passes, by requests without a row yet
 
     def expect(self, key: Hashable) -> None:
-        """A request will have a row, once its prompt is read: what that takes is counted for it."""
+        """A request will have a row once its prompt is read; count the time of that for it."""
         self._read_for[key] = 0.0
 
     def open(
         self, key: Hashable, prompt: TokenArray, *, segment: str | None = None, cache_salt: str | None = None
     ) -> EngineRow:
-        """A row for a request. prompt: `int32[P]`. segment: the traffic whose history it shares. cache_salt: tenant.
+        """A row for a request. prompt: `int32[P]`. segment: whose history it shares. cache_salt: separates tenants.
 
         Raises ValueError as `salted` does.
         """
@@ -78,9 +78,9 @@ class Drafting:
         return row
 
     def draft(self, keys: Sequence[Hashable], room: int | None = None) -> list[list[int]]:
-        """For each row, in order, the token ids that the engine's next pass should check; it may check fewer.
+        """For each row, in order, the token ids that the engine's next pass should verify; it may verify fewer.
 
-        room: tokens of all drafts together that the pass can take; the surest go first. None: any number.
+        room: the most tokens of all drafts together; the surest are kept. None: no bound.
         """
         rows = [self.rows[key] for key in keys]
         if not rows:
@@ -99,10 +99,10 @@ class Drafting:
         num_emitted: int,
         seconds: float,
     ) -> None:
-        """The engine has made a pass. It is told before its rows `read` what it has emitted.
+        """The engine has made a pass. To be called before its rows `read` the emitted tokens.
 
-        num_scheduled: tokens of each row that were read, drafted ones included. checked: the draft of each row that
-        had one.
+        num_scheduled: tokens read for each row, drafted ones included. checked: the verified draft of each row that had
+        one.
         """
         for key, draft in checked.items():
             if key in self.rows:
@@ -118,7 +118,7 @@ class Drafting:
             self._costs.record_prompt(shape, seconds)
 
     def _share(self, seconds: float, keys: Collection[Hashable]) -> None:
-        """Each row of a pass has an equal share of its time, also while its prompt is read."""
+        """Split the time of a pass equally among its rows, also while their prompts are read."""
         share = share_of(seconds, len(keys))
         for key in keys:
             if key in self.rows:
@@ -127,9 +127,9 @@ class Drafting:
                 self._read_for[key] += share
 
     def close(self, key: Hashable, outcome: GuardOutcome | None = None) -> None:
-        """The request is over: its answer goes into the history of its segment, its counters into `stats`.
+        """The request has ended: add its answer to the history of its segment, and its counters to `stats`.
 
-        outcome: how its text ended, if the engine's grammars guarded it.
+        outcome: how its text ended, if a grammar of the engine guarded it.
         """
         row = self.rows[key]
         self.forget(key)
@@ -139,7 +139,7 @@ class Drafting:
         self.stats.add(row.counters, row.segment, template_of(row.prompt[:HEAD].tolist()))
 
     def forget(self, key: Hashable) -> None:
-        """Nothing more comes of this request. Where it is not closed, it is not counted."""
+        """Drop a request. Unless it is closed, it is not counted."""
         self.rows.pop(key, None)
         self._read_for.pop(key, None)
 
@@ -148,7 +148,7 @@ class Drafting:
 
 
 def _fit(plans: Sequence[Plan], room: int) -> None:
-    """Keep the surest `room` tokens of all drafts, which have more."""
+    """Cut the drafts, which have more than `room` tokens together, to the surest `room`."""
     _, lengths = by_tokens([each.draft for each in plans])
     for each, length in zip(plans, lengths(room), strict=True):
         if each.draft.tokens.size and not length:

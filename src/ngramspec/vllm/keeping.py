@@ -1,4 +1,4 @@
-"""What outlives an engine: the history in its file. And work that is done now and then, beside the engine's thread."""
+"""The history file, which outlives an engine; and periodic work on a thread of its own."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,14 +11,15 @@ from ngramspec.vllm.trouble import Trouble
 TICK_SECONDS = 1.0
 
 BUSY_TICKS, IDLE_TICKS = 180, 10
-"""Between two saves of a history, while requests are decoded and while none is. vLLM kills its engines by default."""
+"""Ticks between two saves of a history, while requests are decoded and while none is. vLLM kills its engines by
+default, so a save at the end is not enough."""
 
 
 def kept_drafter(path: Path | None, fingerprint: str) -> AdaptiveLookup:
-    """A drafter with the history in `path`, or without one. A file that does not exist is written at once.
+    """A drafter with the history of the file `path`, or without one. A missing file is written at once.
 
-    So what is wrong with the file is known before the first request: raises HistoryError and OSError as
-    `AdaptiveLookup.load` and `save` do.
+    So a problem with the file shows before the first request: raises HistoryError and OSError like
+    `AdaptiveLookup.load` and `save`.
     """
     if path is None:
         return AdaptiveLookup()
@@ -30,15 +31,15 @@ def kept_drafter(path: Path | None, fingerprint: str) -> AdaptiveLookup:
 
 
 class Saving:
-    """Saves a history when there is something new and some time has passed; a job of a `Keeper`."""
+    """Saves a history if it is new and some time has passed; a job of a `Keeper`."""
 
     def __init__(self, save: Callable[[], None], num_kept: Callable[[], int], is_idle: Callable[[], bool]) -> None:
-        """num_kept: answers kept so far. is_idle: whether no request is decoded."""
+        """num_kept: number of answers kept so far. is_idle: whether no request is decoded."""
         self._save, self._num_kept, self._is_idle = save, num_kept, is_idle
         self._num_saved = self._ticks = 0
 
     def work(self, is_last: bool) -> None:
-        """Save, if it is time for that."""
+        """Save if a save is due."""
         self._ticks += 1
         num_kept = self._num_kept()
         is_due = is_last or self._ticks >= (IDLE_TICKS if self._is_idle() else BUSY_TICKS)
@@ -49,7 +50,7 @@ class Saving:
 
 
 class Job(NamedTuple):
-    """Work that is done in each tick. name: for messages. work: is told whether it is the last time."""
+    """Work to do in each tick. name: for messages. work: its argument says whether this is the last time."""
 
     name: str
     work: Callable[[bool], None]
@@ -59,7 +60,7 @@ class Keeper:
     """Does jobs on a thread of its own, and all of them once more at the end."""
 
     def __init__(self, jobs: Sequence[Job], trouble: Trouble, *, tick_seconds: float = TICK_SECONDS) -> None:
-        """trouble: is told of what fails; it is tried again in a later tick."""
+        """trouble: takes note of jobs that fail; they are tried again in a later tick."""
         self._jobs, self._trouble, self._tick_seconds = jobs, trouble, tick_seconds
         self._over = Event()
         self._thread = Thread(target=self._run, name="ngramspec-keeper", daemon=True)

@@ -1,6 +1,6 @@
-"""Our counters by segment on vLLM's /metrics, beside vLLM's own: a plug-in, found by its entry point.
+"""Our counters by segment on vLLM's /metrics, beside vLLM's own: a plug-in that vLLM finds by its entry point.
 
-Where several API servers share an engine, vLLM serves what those have counted alone, and so none of these.
+If several API servers share an engine, vLLM serves only the servers' own counters, and so none of these.
 """
 
 import atexit
@@ -24,9 +24,9 @@ LABELS = ("model_name", "engine")
 
 
 class StatLogger(StatLoggerBase):
-    """One of vLLM's loggers of statistics. It only says which engines there are: they are asked when somebody looks.
+    """A statistics logger of vLLM. It only registers engines: their counters are read at each scrape.
 
-    vLLM makes one wherever ngramspec is installed, whoever drafts; on a release that was not tried it does nothing.
+    vLLM makes one wherever ngramspec is installed, whoever drafts. On an untried release it does nothing.
     """
 
     def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
@@ -49,14 +49,14 @@ class Engines(Collector):
         self._files: dict[tuple[str, str], Path] = {}
 
     def add(self, model: str, index: str, file: Path) -> None:
-        """Show the counters of `file`, once there are any; it is removed at the end, for vLLM kills its engines."""
+        """Show the counters of `file`, once there are any; it is removed at exit, because vLLM kills its engines."""
         if not self._files:
             REGISTRY.register(self)
         self._files[model, index] = file
         atexit.register(file.unlink, missing_ok=True)
 
     def collect(self) -> Iterator[Metric]:
-        """The counters of all engines, as `ngramspec serve` names them, and their errors."""
+        """The counters of all engines, with the names of `ngramspec serve`, and their errors."""
         found = {labels: _read(file) for labels, file in self._files.items()}
         counted = [Counted(labels, counts.segments, counts.drifts) for labels, counts in found.items()]
         yield from metrics(LABELS, counted)
@@ -70,7 +70,7 @@ _engines = Engines()
 
 
 def _read(file: Path) -> Counts:
-    """What an engine has told; nothing before its first request, or where its file cannot be read from here."""
+    """The counts of an engine; none before its first request, or if its file cannot be read."""
     try:
         return published(file)
     except (OSError, NgramspecError, ValueError):

@@ -1,4 +1,4 @@
-"""Proposers for vLLM's workers (`custom_class`), which see tokens alone: no names, no parameters, no grammars."""
+"""Proposers for vLLM's workers (`custom_class`), which see only tokens: no names, parameters or grammars."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from ngramspec.vllm.trouble import Trouble
 
 
 class NullProposer:
-    """Drafts nothing: the worker's side where the scheduler drafts."""
+    """Drafts nothing: the worker's side when the scheduler drafts."""
 
     def __init__(self, vllm_config: Any) -> None:
-        """vllm_config: vLLM's, not needed."""
+        """vllm_config: vLLM's; not used."""
 
     def load_model(self, *arguments: Any, **named: Any) -> None:
-        """Nothing to load; vLLM calls it."""
+        """Do nothing; vLLM calls it."""
 
     def propose(self, sampled_token_ids: Sequence[Sequence[int]], *arguments: Any, **named: Any) -> list[list[int]]:
         """An empty draft for each row."""
@@ -25,15 +25,15 @@ class NullProposer:
 
 
 class Proposer(NullProposer):
-    """Drafts where vLLM's scheduler cannot be replaced: blindly, from the row's own text.
+    """Drafts if vLLM's scheduler cannot be replaced: blindly, from the row's own text.
 
-    Without names nothing tells tenants apart, so nothing is kept of a row, unless the settings name a segment for all.
+    Without names, tenants cannot be told apart. So no row is kept, unless the settings name a segment for all.
 
-    Raises ValueError for unknown settings, when it is made; nothing later.
+    Raises ValueError for unknown settings at construction, and nothing later.
     """
 
     def __init__(self, vllm_config: Any) -> None:
-        """vllm_config: with a speculative_config and, perhaps, settings in additional_config."""
+        """vllm_config: has a speculative_config, and may have settings in additional_config."""
         self._max_tokens = vllm_config.model_config.max_model_len
         self._segment = Settings.of(vllm_config.additional_config).segment
         self.trouble = Trouble()
@@ -57,7 +57,7 @@ class Proposer(NullProposer):
     ) -> list[list[int]]:
         """A draft for each row `i`, whose text is `token_ids_cpu[i, :num_tokens_no_spec[i]]`.
 
-        sampled_token_ids: what this pass has emitted; nothing for a row whose prompt is still being read.
+        sampled_token_ids: tokens that this pass emitted; none for a row whose prompt is still being read.
         """
         drafts: list[list[int]] = [[] for _ in sampled_token_ids]
         try:
@@ -94,7 +94,7 @@ class Proposer(NullProposer):
         self._drafts = {key: drafts[position] for position, key in keys.items()}
 
     def _count(self, news: dict[int, TokenArray], num_rows: int, seconds: float) -> None:
-        """Count the pass whose tokens are `news`, if all of its rows decoded, and were there in the one before."""
+        """Count the pass whose tokens are `news`, if all of its rows decoded and were in the pass before."""
         checked = {key: self._drafts[key] for key in news if self._drafts.get(key)}
         if len(news) == num_rows and all(key in self._drafts for key in news):
             scheduled = {key: 1 + len(checked.get(key, ())) for key in news}
@@ -103,6 +103,6 @@ class Proposer(NullProposer):
             self.drafting.passed({}, checked, 0, seconds)
 
     def _restart(self) -> None:
-        """Forget all rows: they are read again."""
+        """Drop all rows: they will be read again."""
         self.drafting.rows.clear()
         self._rows, self._drafts = SameRows(), {}

@@ -1,4 +1,4 @@
-"""What is read of vLLM's requests: the one module, with the scheduler, that knows vLLM."""
+"""Reads vLLM's requests. Only this module and the scheduler's know vLLM."""
 
 import json
 from typing import Any
@@ -11,21 +11,21 @@ from ngramspec.guards.source import Language, Source, is_gbnf
 from ngramspec.stats import GuardOutcome
 
 MOST_CHARACTERS = 1024
-"""Of a segment's name: names are kept in memory, and clients choose them."""
+"""Most characters of a segment's name: names are kept in memory, and clients choose them."""
 
 
 def tokens_from(request: Any, start: int) -> list[int]:
-    """The tokens of prompt and answer from `start` on, as a list of its own."""
+    """The tokens of prompt and answer from `start` on, as a new list."""
     return list(request.all_token_ids[start:])
 
 
 def prompt_of(request: Any) -> TokenArray:
-    """The prompt `int32[P]`, whose tokens may be placeholders of embeddings: those are looked up in vain."""
+    """The prompt `int32[P]`. Its tokens may be placeholders for embeddings, which no lookup matches."""
     return np.array(request.all_token_ids[: request.num_prompt_tokens], np.int32)
 
 
 def segment_of(request: Any, default: str | None) -> tuple[str | None, bool]:
-    """The segment that a request names in `vllm_xargs`, or `default`; and whether what it names may be one."""
+    """The segment that a request names in `vllm_xargs`, or `default`; and whether that is a valid name."""
     arguments = getattr(request.sampling_params, "extra_args", None) or {}
     given = arguments.get("segment")
     if given is None:
@@ -37,7 +37,7 @@ def segment_of(request: Any, default: str | None) -> tuple[str | None, bool]:
 def _is_plain(name: str) -> bool:
     try:
         return salted(name, None) == name
-    except ValueError:  # it would be the key of a tenant's segment
+    except ValueError:  # it would collide with a tenant's segment
         return False
 
 
@@ -47,19 +47,19 @@ def num_remaining(request: Any, max_model_len: int) -> int:
 
 
 def is_decoding(request: Any) -> bool:
-    """Whether the next pass of this request may check a draft. request: None if it is over."""
+    """Whether the next pass of this request may verify a draft. request: None if it has ended."""
     return request is not None and not request.is_finished() and not request.is_prefill_chunk
 
 
 class Forms:
-    """Matchers of ours on the grammars of vLLM's manager of structured outputs."""
+    """Our matchers on the grammars of vLLM's structured output manager."""
 
     def __init__(self, manager: Any, vocabulary: Vocabulary | None) -> None:
-        """vocabulary: of the model's tokenizer; None if that does not tell the bytes of its tokens."""
+        """vocabulary: of the model's tokenizer; None if that does not reveal the bytes of its tokens."""
         self._manager, self._vocabulary = manager, vocabulary
 
     def is_free(self, request: Any) -> bool:
-        """Whether its text is free now, for good or until its reasoning ends; or is steered by nobody."""
+        """Whether no grammar applies now, ever or until its reasoning ends; or none can be followed."""
         asked = request.structured_output_request
         if asked is None or self._vocabulary is None:
             return True
@@ -67,7 +67,7 @@ class Forms:
         return has_gate and not asked.reasoning_ended
 
     def follower(self, request: Any) -> Follower | None:
-        """A matcher on its grammar; None for a backend of vLLM's whose state cannot be copied, or unknown tokens."""
+        """A matcher on its grammar; None if the backend's state cannot be copied, or the vocabulary is unknown."""
         asked = request.structured_output_request
         grammar, ends = asked.grammar, request.sampling_params.all_stop_token_ids
         if self._vocabulary is None:
@@ -85,11 +85,11 @@ class Forms:
         return follower
 
     def outcome(self, request: Any) -> GuardOutcome | None:
-        """How the text of a request that is over ended; None where no grammar has guarded it."""
+        """How the text of a request that has ended came to its end; None if no grammar guarded it."""
         asked = request.structured_output_request
-        if asked is None or not hasattr(asked.grammar, "is_terminated"):  # it may not have been compiled
+        if asked is None or not hasattr(asked.grammar, "is_terminated"):  # the grammar may not have been compiled
             return None
-        if request.status.name == "FINISHED_ERROR":  # its grammar has rejected a token
+        if request.status.name == "FINISHED_ERROR":  # its grammar rejected a token
             return GuardOutcome.FAILED
         if asked.grammar.is_terminated():
             return GuardOutcome.COMPLETE
@@ -99,7 +99,7 @@ class Forms:
 
 
 def source_of(asked: Any, salt: str, *, is_compact: bool) -> Source | None:
-    """What a request's `structured_outputs` are compiled from, where we know the language."""
+    """The source of a request's `structured_outputs`; None if we do not know the language."""
     if asked.json is not None or asked.json_object:
         schema = {"type": "object"} if asked.json is None else asked.json
         text = schema if isinstance(schema, str) else json.dumps(schema)

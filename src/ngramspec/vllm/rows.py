@@ -1,4 +1,4 @@
-"""A request of an engine that decodes by itself, as a row of ours: what it has emitted, and how it is drafted for."""
+"""A request of an engine that decodes on its own, as a row: its emitted tokens, and how it is drafted for."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from ngramspec.vllm.trouble import Trouble
 
 @dataclass(slots=True, eq=False)
 class EngineRow(Row):
-    """A row that the engine decodes. `pending`, `num_cached` and `committed` are the engine's own business.
+    """A row that the engine decodes. `pending`, `num_cached` and `committed` are left to the engine.
 
-    prompt: `int32[P]`, searched for values. segment: by which its counters are summed. vocabulary: ids that the model
-    knows. trouble: is told why it is not steered any more.
-    num_read: tokens of prompt and answer that were taken in. checked: the draft in the pass that the engine makes.
-    undrafted: why the last draft was empty. awaits_form: its text is free so far, but may be
-    guarded from some token on. matcher: follows the engine's; None where its drafts are not steered.
+    prompt: `int32[P]`, searched for values. segment: its counters are summed by it. vocabulary: number of ids the model
+    knows. trouble: takes note of why it is no longer steered.
+    num_read: tokens of prompt and answer that were read. checked: the draft that the engine's current pass verifies.
+    undrafted: why the last draft was empty. awaits_form: whether its text is free so far, but may be guarded from some
+    token on. matcher: follows the engine's; None if its drafts are not steered.
     """
 
     prompt: TokenArray = field(kw_only=True)
@@ -37,17 +37,17 @@ class EngineRow(Row):
     _catch_up: Callable[[], None] | None = None
 
     def known(self, draft: Draft) -> Draft:
-        """See `Row`; histories are files, and may hold ids that the model does not know."""
+        """See `Row`. Histories are files, and may have ids that the model does not know."""
         if not draft.tokens.size or draft.tokens.max() < self.vocabulary:
             return draft
         return draft.head(int(np.argmax(draft.tokens >= self.vocabulary)))
 
     def legal(self, draft: Draft) -> Draft:
-        """All of it: the engine cuts drafts by its own grammar before it checks them."""
+        """All of it: the engine cuts drafts by its own grammar before it verifies them."""
         return draft
 
     def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
-        """See `Row`. An error ends the steering of this row, and of no other."""
+        """See `Row`. An error ends the steering of this row only."""
         try:
             return Row.led_draft(self, room, min_survival, branches=branches)
         except Exception as error:
@@ -59,16 +59,16 @@ class EngineRow(Row):
         return () if self.matcher is None else (self.matcher,)
 
     def advance(self, tokens: TokenArray) -> None:
-        """Nothing: the engine's matcher has advanced already, and `read` has followed it."""
+        """Do nothing: the engine's matcher has already advanced, and `read` has followed it."""
 
     def keep(self, tokens: list[int], num_cached: int) -> None:
-        """Nothing: the cache is the engine's."""
+        """Do nothing: the cache is the engine's."""
 
     def steer(self, follower: Follower, tokens: Sequence[int], end_token: int | None) -> None:
         """Keep its drafts within the grammar of `follower` from now on.
 
-        tokens: the last ones of the answer, among which the guarded text began. end_token: the one that will probably
-        end the row; None if none does.
+        tokens: the answer's last ones, among which the guarded text began. end_token: the token that will probably end
+        the row; None if none does.
         """
         steering = RowSteering([follower.matcher], [self.prompt], end_token)
         steering.commit(np.array(guarded_tail(follower.fresh(), tokens), np.int32))
@@ -80,11 +80,11 @@ class EngineRow(Row):
         self.trouble.note("a request is not steered any more", error)
 
     def release(self) -> None:
-        """Let go of the engine's grammar."""
+        """Drop the engine's grammar."""
         self.matcher = self.steering = self._catch_up = None
 
     def read(self, tokens: Sequence[int], remaining: int) -> None:
-        """The engine has emitted `tokens` after those that were read, by a pass that checked `checked`.
+        """Read `tokens`, which the engine's pass over the draft `checked` emitted after those read so far.
 
         remaining: tokens that may still follow.
         """

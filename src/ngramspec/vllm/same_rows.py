@@ -1,4 +1,4 @@
-"""Which row of a batch is which, told by the tokens alone: an engine's worker moves rows, and names none."""
+"""Identifies the rows of a batch by their tokens alone: an engine's worker moves rows, and does not name them."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ import numpy as np
 from ngramspec.drafting import TokenArray
 
 MOST_AWAY = 64
-"""Rows that have left the batch and may come back."""
+"""Most rows that have left the batch and are kept in case they come back."""
 
 PATIENCE = 8
-"""Passes that such a row is waited for."""
+"""Passes for which such a row is kept."""
 
 
 @dataclass(slots=True, eq=False)
 class KnownRow:
-    """A row that was seen.
+    """A row that has been seen.
 
-    key: its name here. size: of its text, the head of `_tokens`. left_at: the pass after which it was missing.
+    key: identifies it here. size: of its text, the head of `_tokens`. left_at: the first pass without it.
     """
 
     key: int
@@ -28,11 +28,11 @@ class KnownRow:
     _tokens: TokenArray = field(default_factory=lambda: np.empty(0, np.int32))
 
     def begins(self, text: TokenArray) -> bool:
-        """Whether `text` `int32[n]` goes on with what was seen."""
+        """Whether `text` `int32[n]` begins with the text seen so far."""
         return self.size <= text.size and np.array_equal(self._tokens[: self.size], text[: self.size])
 
     def take(self, text: TokenArray) -> TokenArray:
-        """Take in `text`, which it begins; returns what is new of it, as a copy."""
+        """Take in `text`, which it begins; returns a copy of the new tokens."""
         start, self.size = self.size, text.size
         if text.size > self._tokens.size:
             grown = np.empty(2 * text.size, np.int32)
@@ -54,7 +54,7 @@ class SameRows:
         self._now = 0
 
     def begin(self, num_rows: int) -> None:
-        """A pass has been made whose batch has `num_rows`."""
+        """Begin with the batch of a new pass, which has `num_rows`."""
         self._now += 1
         for position in [position for position in self._at if position >= num_rows]:
             self._leave(position)
@@ -63,9 +63,9 @@ class SameRows:
             self.over.append(key)
 
     def at(self, position: int, text: TokenArray) -> KnownRow:
-        """The row at `position`, whose text is `text` `int32[n]`: a new one, of size 0, if no known one begins it.
+        """The row at `position`, whose text is `text` `int32[n]`; a new row, of size 0, if no known one begins it.
 
-        Called in the order of positions, each once in a pass.
+        To be called in the order of positions, once for each in a pass.
         """
         row = self._at.get(position)
         if row is not None and row.begins(text):
@@ -77,9 +77,9 @@ class SameRows:
         return row
 
     def _moved(self, text: TokenArray, position: int) -> KnownRow | None:
-        """The row of the longest text that `text` goes on with: of those that left, or else of a later position.
+        """The row with the longest text that `text` begins with: among rows that left, or else at later positions.
 
-        Of twins the later one may have had that text: then it is new to us, and reads its text again.
+        If two rows have the same text, this may be the other one: that is then new here, and its text is read again.
         """
         away = [(row.size, -1, row) for row in self._away.values() if row.begins(text)]
         others = [

@@ -1,6 +1,6 @@
-"""vLLM's scheduler, with drafts of ours: the engine core is where requests, their parameters and grammars are.
+"""vLLM's scheduler, with our drafts: the engine core has the requests, their parameters and grammars.
 
-The interface of that scheduler is not public. On a release that was not tried it says so once, and is vLLM's own.
+The scheduler's interface is not public. On an untried release ours warns once, and behaves like vLLM's own.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from ngramspec.vllm.trouble import logger
 
 
 class Scheduler(VllmScheduler):
-    """`--scheduler-cls ngramspec.vllm.Scheduler`, with a proposer that drafts nothing.
+    """For `--scheduler-cls ngramspec.vllm.Scheduler`, with a proposer that drafts nothing.
 
-    drafts: drafts here; None where vLLM goes on as it is.
+    drafts: makes the drafts; None if vLLM decodes as usual.
 
-    Raises, when it is made, ValueError for unknown settings, HistoryError and OSError for the file of the history.
+    Raises at construction: ValueError for unknown settings, HistoryError or OSError for the history file.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -44,7 +44,7 @@ class Scheduler(VllmScheduler):
         return super().update_from_output(scheduler_output, model_runner_output)
 
     def update_draft_token_ids(self, draft_token_ids: Any) -> None:
-        """See vLLM's, which cuts the drafts by its grammars."""
+        """See vLLM's, which cuts drafts by its grammars."""
         if self.drafts is not None:
             draft_token_ids = self.drafts.instead_of(draft_token_ids, self)
         super().update_draft_token_ids(draft_token_ids)
@@ -62,7 +62,7 @@ class Scheduler(VllmScheduler):
 
 
 def _refusal(scheduler: Any) -> str | None:
-    """Why nothing can be drafted here, if so."""
+    """Why nothing can be drafted here; None if drafts can be made."""
     version, config = vllm.__version__, scheduler.vllm_config
     if not is_tried(version):
         return f"vLLM must be one of {', '.join(f'{tried}*' for tried in TRIED)}, got {version}: see docs/vllm.md"

@@ -15,11 +15,11 @@ from ngramspec.vllm.trouble import Trouble
 
 
 class SchedulerDrafts:
-    """Drafts for the requests of one scheduler. Once it is made, none of its methods raises.
+    """Drafts for the requests of one scheduler. Only its constructor raises.
 
-    drafting: the rows, by request. keeper: saves history and counters. trouble: what went wrong.
+    drafting: the rows, by request. keeper: saves history and counters. trouble: counts errors.
 
-    Raises, when it is made, ValueError for unknown settings, HistoryError and OSError for the file of the history.
+    Raises at construction: ValueError for unknown settings, HistoryError or OSError for the history file.
     """
 
     def __init__(self, scheduler: Any) -> None:
@@ -50,13 +50,13 @@ class SchedulerDrafts:
         self.keeper = Keeper(jobs, self.trouble)
 
     def started(self, output: Any) -> None:
-        """vLLM has decided what the next pass reads."""
+        """vLLM has scheduled the next pass."""
         self._started[id(output)] = self.drafting.clock()
         for new in output.scheduled_new_reqs:
             self.drafting.expect(new.req_id)
 
     def passed(self, output: Any, result: Any) -> None:
-        """The pass is over; vLLM has not taken in yet what it emitted."""
+        """The pass has ended; vLLM has not processed its tokens yet."""
         seconds = self.drafting.clock() - self._started.pop(id(output), self.drafting.clock())
         try:
             num_emitted = sum(map(len, result.sampled_token_ids))
@@ -66,7 +66,7 @@ class SchedulerDrafts:
             self.trouble.note("a pass was not counted", error)
 
     def instead_of(self, given: Any, scheduler: Any) -> Any:
-        """vLLM's drafts, with ours in their stead: a new object, for the worker may hand over its own again."""
+        """A copy of vLLM's drafts, replaced by ours: the worker may hand over the same object again."""
         drafts: list[list[int]] = [[] for _ in given.req_ids]
         known = scheduler.requests
         followed = [
@@ -84,7 +84,7 @@ class SchedulerDrafts:
         return replace(given, draft_token_ids=drafts)
 
     def freed(self, request: Any) -> None:
-        """The request is over, in whatever way."""
+        """The request has ended, for whatever reason."""
         key = request.request_id
         self._failed.discard(key)
         row = self.drafting.rows.get(key)
@@ -101,12 +101,12 @@ class SchedulerDrafts:
             self.drafting.forget(key)
 
     def close(self) -> None:
-        """The engine ends: keep the history, and tell no counters any more."""
+        """The engine ends: save the history, and remove the file of counters."""
         self.keeper.stop()
         self._file.unlink(missing_ok=True)
 
     def _is_followed(self, request: Any) -> bool:
-        """Have its row read what vLLM has emitted; False for a request that is not drafted for."""
+        """Make the request's row read the tokens that vLLM has emitted; returns False if it is not drafted for."""
         key = request.request_id
         if key in self._failed:
             return False
@@ -163,7 +163,7 @@ class SchedulerDrafts:
 
 
 def _vocabulary(manager: Any, trouble: Trouble) -> Vocabulary | None:
-    """Of the tokenizer that vLLM's grammars use; None where it has none, or one that is not known to us."""
+    """The vocabulary of the tokenizer that vLLM's grammars use; None if there is none, or its tokens are unknown."""
     tokenizer = getattr(manager, "tokenizer", None)
     if tokenizer is None:
         return None

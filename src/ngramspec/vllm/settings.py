@@ -1,4 +1,4 @@
-"""What a user sets: `--additional-config '{"ngramspec": {"history": "/var/lib/ngramspec/history"}}'`."""
+"""The user's settings: `--additional-config '{"ngramspec": {"history": "/var/lib/ngramspec/history"}}'`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ KEY = "ngramspec"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """history: the file that histories are loaded from and saved to; None: they are lost with the engine.
+    """history: the file that histories are loaded from and saved to; None: they end with the engine.
 
-    segment: of requests that name none; None: nothing is kept of those.
+    segment: for requests that name none; None: their answers are not kept.
     """
 
     history: Path | None = None
@@ -22,7 +22,7 @@ class Settings:
 
     @classmethod
     def of(cls, additional_config: Any) -> "Settings":
-        """The settings among vLLM's `additional_config`. Raises ValueError for an unknown one, or a wrong value."""
+        """The settings in vLLM's `additional_config`. Raises ValueError for an unknown one, or a wrong value."""
         given = additional_config.get(KEY, {}) if isinstance(additional_config, Mapping) else {}
         if not isinstance(given, Mapping):
             raise ValueError(f"additional_config[{KEY!r}] must be an object, got {shortened(given)}")
@@ -38,7 +38,7 @@ class Settings:
         return cls(None if history is None else Path(history), given.get("segment"))
 
     def of_engine(self, index: int) -> "Settings":
-        """The settings of one engine: of several that share a configuration, each has a history of its own."""
+        """The settings of one engine: engines that share a configuration have a history each."""
         if self.history is None or index == 0:
             return self
         return replace(self, history=self.history.with_name(f"{self.history.name}.{index}"))

@@ -1,7 +1,7 @@
-"""The releases of vLLM that this room is tested with; its scheduler and its statistics are no public interfaces."""
+"""The releases of vLLM that this package is tested with: its scheduler and statistics have no public interface."""
 
 TRIED = ("0.32.",)
-"""Beginnings of their versions."""
+"""Prefixes of their versions."""
 
 
 def is_tried(version: str) -> bool:

@@ -1,4 +1,4 @@
-"""What goes wrong while drafting: counted, and told once for each kind. Nothing is raised into the engine."""
+"""Errors while drafting: counted, and logged once per kind. None is raised into the engine."""
 
 import logging
 
@@ -15,7 +15,7 @@ class Trouble:
         self._told: set[str] = set()
 
     def note(self, what: str, why: object = "") -> None:
-        """Something went wrong; what: the kind of it. The traceback of an error that is being handled is logged."""
+        """Count an error; what: its kind. The first of a kind is logged, with its traceback."""
         self.num_errors += 1
         if what not in self._told:
             self._told.add(what)

@@ -1,4 +1,4 @@
-"""A cursor reads JSON however it is cut and spaced, and says where it stands."""
+"""A cursor reads JSON, however it is split and spaced, and gives its position."""
 
 import json
 from collections.abc import Iterator

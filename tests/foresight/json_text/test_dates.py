@@ -1,4 +1,4 @@
-"""Dates are read as people write them, and written as computers do."""
+"""Dates are read as people write them, and written in ISO format."""
 
 from datetime import date
 

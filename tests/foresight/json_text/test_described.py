@@ -1,4 +1,4 @@
-"""What a schema suggests is read from its default, its examples and its description."""
+"""A schema's suggestions are read from its default, its examples and its description."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Runs begin with what other rows of their schema have left, and are as if they were made alone."""
+"""Runs reuse heads that other rows of their schema have made, and equal runs that were made alone."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is foreseen is JSON that goes on with the text; names and listed values come from the schema."""
+"""Foreseen text is JSON that continues the text; names and listed values come from the schema."""
 
 import json
 from itertools import islice

@@ -1,4 +1,4 @@
-"""States are shared by the texts of a schema, and forgotten: no text is read or foreseen otherwise for that."""
+"""States are shared by the texts of a schema, and dropped, which changes no text's reading or foresight."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A value is looked for in the prompt: by its name, its type, its form."""
+"""A value is looked up in the prompt by its name, its type and its form."""
 
 import json
 from enum import IntEnum

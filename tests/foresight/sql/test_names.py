@@ -1,4 +1,4 @@
-"""The next name of a statement is chosen as by looking at each of them, one after another."""
+"""The next name of a statement is the one that a linear search over all names chooses."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-r"""Patterns of ECMA-262 beside what Python's `re` writes for the same, and texts to try them on."""
+r"""Patterns of ECMA-262, the equivalents for Python's `re`, and texts to try them on."""
 
 from dataclasses import dataclass
 

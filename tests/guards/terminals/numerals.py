@@ -1,4 +1,4 @@
-"""JSON numerals, and what a description of numbers says of one: slow, obvious, in fractions."""
+"""JSON numerals, and whether a description of numbers allows one: slow, obvious, in fractions."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a terminal matches, asked of llguidance byte by byte; and texts as a guard spells them."""
+"""What a terminal matches, according to llguidance, byte by byte; and texts as a guard spells them."""
 
 import json
 

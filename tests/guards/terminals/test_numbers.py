@@ -1,4 +1,4 @@
-"""Number terminals: a numeral is matched if and only if its value is as described, and it is spelled so."""
+"""Number terminals: a numeral is matched if and only if its value and its spelling are as described."""
 
 from decimal import Decimal
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Texts whose every byte costs llguidance much are read to their ends, with masks between their bytes."""
+"""Texts that are expensive for llguidance at every byte are read to the end, with masks between their bytes."""
 
 from ngramspec.guards import Guard
 from tests.guards.vocabularies import BYTES

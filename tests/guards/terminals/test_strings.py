@@ -1,4 +1,4 @@
-"""String terminals: a text is matched, in quotes, if and only if it is as described; `re` and `json` are the judges."""
+"""String terminals: a quoted text is matched if and only if it is as described; the oracles are `re` and `json`."""
 
 import json
 import re

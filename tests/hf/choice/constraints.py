@@ -1,4 +1,4 @@
-"""A regex and a JSON schema that the tests of guards and of other projects' processors share."""
+"""A regex and a JSON schema, shared by the tests of guards and of other projects' processors."""
 
 REGEX = r"(ab|cd|0[1-9]{2}){3,5}"
 SCHEMA = {

@@ -1,4 +1,4 @@
-"""Every stopping criterion that transformers has, and strangers: rows end where plain `generate()` ends them."""
+"""Every stopping criterion of transformers, and custom ones: rows end where plain `generate()` ends them."""
 
 import inspect
 import itertools

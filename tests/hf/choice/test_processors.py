@@ -1,4 +1,4 @@
-"""Every logits processor that transformers has: text stays plain `generate()`'s, and our table tells the truth."""
+"""Every logits processor of transformers: the text is that of plain `generate()`, and our table is correct."""
 
 import inspect
 import random

@@ -1,4 +1,4 @@
-"""Processors that keep state and know nothing of speculation: grammars of other projects, guidance, and a nasty one."""
+"""Processors that keep state and know nothing about speculation: other projects' grammars, guidance, a hostile one."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""Streaming through `spec.generate`: the puts of plain decoding, and always one end."""
+"""Streaming through `spec.generate`: the `put` calls of plain decoding, and always one `end`."""
 
 import threading
 from collections.abc import Callable

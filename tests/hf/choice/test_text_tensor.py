@@ -1,4 +1,4 @@
-"""The text of a call holds what was emitted, whenever it is asked for."""
+"""The text of a call has what was emitted, whenever it is read."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""A request hardly waits for all of somebody else's, and nobody waits for ever."""
+"""A single request does not wait for all requests of another owner, and none waits forever."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Costs outlive a restart, for the model and the machine that they were measured on."""
+"""Costs survive a restart, for the model and the machine that they were measured on."""
 
 import copy
 import gc

@@ -1,4 +1,4 @@
-"""An enabled model speculates for all callers, and is unchanged in all other respects."""
+"""An enabled model speculates for all callers, and is otherwise unchanged."""
 
 import copy
 import gc

@@ -1,4 +1,4 @@
-"""Libraries that call `model.generate()` get the same text, drafted for, once the model is enabled."""
+"""Libraries that call `model.generate()` get the same text, with drafts, once the model is enabled."""
 
 import copy
 import threading

@@ -1,4 +1,4 @@
-"""What cannot be drafted for, of an enabled model, is served by plain `generate()`, as if nothing had been tried."""
+"""Calls of an enabled model that cannot be drafted for are served by plain `generate()`, without side effects."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""A table of costs with a right digest and forged contents is refused by name, or prices passes of the same text."""
+"""A cost table with a correct digest and forged contents is refused by name, or loads and changes no text."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A guard that was made with another model's tokenizer is an error before the first pass, as far as it can be known."""
+"""A guard made with another model's tokenizer is an error before the first pass, as far as that can be detected."""
 
 import functools
 from typing import Any

@@ -1,4 +1,4 @@
-"""What cannot be exact is refused by name before the first forward pass; who cannot be drafted for decodes plainly."""
+"""Calls that cannot be exact are refused by name before the first pass; models without drafts decode plainly."""
 
 import warnings
 from collections.abc import Callable, Iterator

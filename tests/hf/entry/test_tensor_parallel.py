@@ -1,4 +1,4 @@
-"""Two processes hold one model: they draft alike, whatever their clocks say, and emit plain decoding's text."""
+"""Two processes share one model: they draft alike, whatever their clocks say, and emit plain decoding's text."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Facts that models state in ways of their own: limits, attention per part, stand-ins for pictures, capacities."""
+"""Facts that models state in their own ways: limits, attention per part, placeholders for images, capacities."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A tree is laid out so that its surest path is a run, and is walked there as it is elsewhere."""
+"""A tree is laid out so that its surest path is a run, and walks over the layout equal walks over the tree."""
 
 from hypothesis import given
 from hypothesis import strategies as st

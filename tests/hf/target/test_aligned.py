@@ -1,4 +1,4 @@
-"""Models that are fed as plain `generate()` feeds them: alibi, masks and positions of their own, pictures."""
+"""Models that are fed as in plain `generate()`: alibi, their own masks and positions, images."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Heads folded into queries attend to what repeated keys and values would have given them."""
+"""Heads folded into queries give the same attention as repeated keys and values."""
 
 import sys
 import threading

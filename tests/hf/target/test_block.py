@@ -1,4 +1,4 @@
-"""The rectangle that a pass reads, and its mask, against slow and obvious twins."""
+"""The rectangle that a pass reads, and its mask, against slow and obvious versions."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""A block of tokens after the prompt has the logits of single tokens: states are carried on, time steps not clamped."""
+"""A block of tokens after the prompt has the logits of single tokens: states continue, time steps are not clamped."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""The ragged cache against a dictionary per row: what was written last at a slot is what is read there."""
+"""The ragged cache against a dictionary per row: a slot has what was last written there."""
 
 import copy
 import gc

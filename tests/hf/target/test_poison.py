@@ -1,4 +1,4 @@
-"""A rejected draft that computes NaN or infinity leaves the text as it is."""
+"""A rejected draft that computes NaN or infinity does not change the text."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""Common prefixes of prompts, as the pool of lines finds them."""
+"""The pool of lines finds common prefixes of prompts."""
 
 import numpy as np
 from hypothesis import given

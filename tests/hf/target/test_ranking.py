@@ -1,4 +1,4 @@
-"""Sparse attention that ranks tokens by an indexer: drafted for where it leaves none out."""
+"""Sparse attention that ranks tokens by an indexer is drafted for as long as it leaves none out."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Models with a running state: what is rejected is undone in the state, and what is accepted is read again."""
+"""Models with a running state: rejected tokens are undone in the state, and accepted ones are read again."""
 
 from collections.abc import Sequence
 from typing import Any

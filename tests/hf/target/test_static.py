@@ -1,4 +1,4 @@
-"""Static caches: the text is plain decoding's, in passes of a few shapes, each of which is captured once."""
+"""Static caches: the text of plain decoding, in passes of a few shapes, each captured once."""
 
 import copy
 import functools

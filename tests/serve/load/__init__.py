@@ -1,1 +1,1 @@
-"""What is too long for the test suite: a soak, dropped clients, and hooks for schemathesis. Each is run by hand."""
+"""Tests that are too long for the suite: a soak test, dropped clients, and hooks for schemathesis. Run by hand."""

@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: most bodies name the model that is served, so that they are read further than that.
+"""Hooks of schemathesis: most bodies name the served model, so that validation gets past that field.
 
     ngramspec serve --max-tokens 64 --max-seconds 20 &
     SCHEMATHESIS_HOOKS=tests/serve/load/schemathesis_hooks.py schemathesis run http://127.0.0.1:8000/openapi.json \\

@@ -1,10 +1,10 @@
-"""A soak: a real service, asked over sockets for a while by many clients, some of whom go.
+"""A soak test: many clients send requests to a real service over sockets for a while, and some disconnect.
 
     python -m tests.serve.load.soak --seconds 1200 --clients 8
     python -m tests.serve.load.soak --dropped 200 --seconds 0
 
-Prints memory, threads and open sockets of the service as it goes, and latencies at the end. Exit code 1 where an answer
-is a server error, where memory has grown in the second half of the time, or where something is left.
+Prints memory, threads and open sockets of the service as it goes, and latencies at the end. Exit code 1 if an answer is
+a server error, if memory has grown in the second half of the time, or if something is left.
 """
 
 import argparse

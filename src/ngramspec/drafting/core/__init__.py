@@ -1,7 +1,7 @@
-"""All of drafting that is hot, behind one door: compiled (`native/`), or in plain Python where that is not installed.
+"""The hot part of drafting, behind one interface: compiled (`native/`), or in plain Python if that is not installed.
 
     index = SuffixIndex()                            # a text to copy from; rows may read it while it grows
-    survival = Survival()                            # what is learnt of drafts, shared by all rows
+    survival = Survival()                            # learnt from drafts, shared by all rows
     row = Row(survival, index, references, TokenBytes(vocabulary))
     row.begin(prompt, likely_start)                  # once
     row.extend(committed, likely)                    # after each pass: indexes, then learns
@@ -10,8 +10,8 @@
     trees = propose_trees(rows, max_nodes, min_survival)
     tree = row.propose_tree(max_nodes, min_survival, steering)
 
-Both cores make the same drafts, to the last bit (`tests/drafting/test_same.py`). Nobody outside imports anything else
-of this package, but benchmarks that switch parts of the plain core off, and tests.
+Both cores make the same drafts, to the last bit (`tests/drafting/test_same.py`). Only tests, and benchmarks that turn
+off parts of the plain core, import anything else of this package.
 """
 
 from typing import TYPE_CHECKING

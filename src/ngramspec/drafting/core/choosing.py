@@ -1,4 +1,4 @@
-"""Which core drafts: the compiled one where it is installed, else the plain one, which says so once."""
+"""Chooses the core: the compiled one if it is installed, else the plain one, with one warning."""
 
 import os
 import warnings
@@ -16,7 +16,7 @@ _PLAIN, _COMPILED = "plain", "_native"
 
 
 def _choose(wish: str | None) -> tuple[ModuleType, str | None]:
-    """The core, and why it is not the compiled one, if nobody wished for that."""
+    """The core, and why it is not the compiled one, unless the plain one was requested."""
     if wish not in (None, "", "plain", "compiled"):
         raise ValueError(f"{VARIABLE} must be 'plain', 'compiled' or not set, got {shortened(wish)}")
     if wish == "plain":
@@ -43,7 +43,7 @@ def is_compiled() -> bool:
 
 
 def warn_if_slow() -> None:
-    """Give one NgramspecWarning per process where the plain core runs for want of a compiled one."""
+    """Give one NgramspecWarning per process if the plain core runs because there is no compiled one."""
     global _why_plain
     if _why_plain is None:
         return

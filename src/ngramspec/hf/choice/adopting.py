@@ -1,8 +1,8 @@
-"""Constraints of other libraries that are recognised: Outlines' three and xgrammar's.
+"""Recognised constraints of other libraries: Outlines' three and xgrammar's.
 
-Their processors go on masking, in commit order, so the text is what it would be without speculation. A matcher rebuilt
-from their grammar keeps drafts within it. They are recognised by class name, so nothing is imported for them. A
-processor that was used before, whose state is not its grammar's start, is left alone.
+Their processors still do the masking, in commit order, so the text is the same as without speculation. A matcher
+rebuilt from their grammar keeps drafts within it. They are recognised by class name, without an import. A processor
+that was used before, and so is no longer at the start of its grammar, is left alone.
 """
 
 import json
@@ -36,7 +36,7 @@ def guides_of(processors: Iterable[object], row: int, num_tokens: int, eos_token
 
 
 def source_of(processor: Any) -> Source | None:
-    """The schema that an adopted processor enforces, where its grammar still holds it, as llguidance's do."""
+    """The schema that an adopted processor enforces, if its grammar still has it, as llguidance's do."""
     try:
         grammars = json.loads(getattr(processor, "grammar", ""))["grammars"]
     except (ValueError, TypeError, KeyError):  # Lark, or not llguidance's
@@ -48,7 +48,7 @@ def source_of(processor: Any) -> Source | None:
 
 
 def adopted(processor: object, row: int, num_tokens: int) -> Compiled | None:
-    """The grammar that `processor` masks `row` with; None where it is not recognised, or was used before.
+    """The grammar that `processor` masks `row` with; None if it is not recognised, or was used before.
 
     num_tokens: size of the model's vocabulary.
     """
@@ -57,7 +57,7 @@ def adopted(processor: object, row: int, num_tokens: int) -> Compiled | None:
 
 
 def is_adopted(processor: object) -> bool:
-    """Whether `processor` is one of those that are recognised."""
+    """Whether `processor` is recognised."""
     return _class_name(processor) in _KNOWN
 
 
@@ -125,7 +125,7 @@ def _vocabulary(tokenizer: Any, read: Callable[[Any], Vocabulary]) -> Vocabulary
             kept = _vocabularies[id(tokenizer)] = (
                 tokenizer,
                 read(tokenizer),
-            )  # held: ids are reused
+            )  # kept alive, because ids are reused
         _vocabularies.move_to_end(id(tokenizer))
         while len(_vocabularies) > _MAX_KEPT:
             _vocabularies.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Guards among the logits processors of a call: their matchers, and the processors that stand for them."""
+"""Guards among the logits processors of a call: their matchers, and the processors that replace them."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def matchers_of(
 
     input_ids: `int64[B, P]`, padded, as plain decoding's processors see them. num_returned: sequences that are
     returned for each prompt.
-    Raises GuardError where no end of sequence could end a guarded row, TypeError for what is not a processor.
+    Raises GuardError if no end of sequence could end a guarded row, TypeError for an object that is not a processor.
     """
     if isinstance(processor, GuardProcessor):
         return processor.open(input_ids.tolist(), num_returned)

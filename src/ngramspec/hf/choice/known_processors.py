@@ -1,10 +1,10 @@
-"""Transformers' own processors and criteria: which rows and which text they look at.
+"""transformers' own processors and criteria, classed by the rows and text that they read.
 
 1. blind to the text: scores in, scores out, row by row (temperature, top-k, …);
 2. pure per row: the new scores of a row depend on that row's text and scores only;
 3. all others, which keep state, or index by row, or are unknown.
 
-The tables go by exact type: a subclass may do anything.
+The tables list exact types: a subclass may do anything.
 """
 
 from collections.abc import Iterable
@@ -53,7 +53,7 @@ PURE_CRITERIA = named(
 
 
 def are_blind(processors: Iterable[LogitsProcessor]) -> bool:
-    """Whether no processor looks at the text, so all positions may be processed at once."""
+    """Whether no processor reads the text, so all positions may be processed at once."""
     return all(type(processor) in BLIND_PROCESSORS for processor in processors)
 
 

@@ -1,4 +1,4 @@
-"""What the model held for likely where it chose: for sessions that heed it."""
+"""The likeliest tokens at the positions where the model chose: for sessions that heed them."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """A row's masks along its draft, filled on other threads while the model computes.
 
-They fail closed: where a backend fails, or another processor has led to a token that the mask forbids, the row ends,
-and its call raises once the other rows have ended.
+They fail closed: if a backend fails, or another processor makes the row choose a token that the mask forbids, the row
+ends, and its call raises once the other rows have ended.
 """
 
 import os
@@ -22,7 +22,7 @@ MAX_THREADS = 4
 
 
 class _Company(NamedTuple):
-    """The masks of rows that were filled in one call. seconds: that it took, for each of them."""
+    """The masks of rows that were filled in one call. seconds: time of the call, per row."""
 
     rows: list[Filled]
     seconds: float
@@ -53,9 +53,9 @@ class MaskThreads:
 
 
 class RowMasks:
-    """The masks of one row: one for each guard of its call that holds for the row.
+    """The masks of one row: one for each guard of its call that constrains the row.
 
-    seconds: that filling them has taken.
+    seconds: time that filling them took.
     """
 
     def __init__(self, matchers: Sequence[Matcher | None] = ()) -> None:
@@ -66,12 +66,12 @@ class RowMasks:
         self.seconds = 0.0
 
     def __bool__(self) -> bool:
-        """Whether any guard holds."""
+        """Whether any guard constrains the row."""
         return bool(self._matchers)
 
     @property
     def matchers(self) -> list[Matcher]:
-        """Matchers of the guards that hold."""
+        """Matchers of the guards that constrain the row."""
         return list(self._matchers.values())
 
     def drop(self) -> None:
@@ -83,12 +83,12 @@ class RowMasks:
         return min((self._filled(number).num_legal for number in self._matchers), default=num_drafted)
 
     def covers(self, position: int) -> bool:
-        """Whether there is a mask for `position` of a tree: its surest path alone is filled beforehand."""
+        """Whether there is a mask for `position` of a tree: only its surest path is filled in advance."""
         filled = [self._filled(number) for number in self._matchers]  # all, so that none is still being filled
         return all(each.error is None and 0 <= position - self._first <= each.num_legal for each in filled)
 
     def fill_after(self, path: Sequence[int], position: int) -> bool:
-        """Fill the masks of `position` now, where `path` of a tree leads; returns whether all backends could tell."""
+        """Fill the masks of `position` now, after `path` of a tree; returns whether all backends could."""
         start = perf_counter()
         found = {number: _mask_after(matcher, path) for number, matcher in self._matchers.items()}
         self.seconds += perf_counter() - start
@@ -103,14 +103,14 @@ class RowMasks:
         return True
 
     def bits(self, number: int, position: int) -> BitmaskArray | None:
-        """What guard `number` allows at `position` of the draft, `int32[W]`; None if it does not hold, or failed."""
+        """What guard `number` allows at `position` of the draft, `int32[W]`; None if it is inactive, or failed."""
         if number not in self._matchers:
             return None
         filled = self._filled(number)
         return None if filled.error is not None else filled.bits[position - self._first]
 
     def why_stuck(self, row: int, position: int) -> GuardError | None:
-        """Why no token can be chosen at `position`; None where one can. row: the row's index, for the message."""
+        """Why no token can be chosen at `position`; None if one can. row: the row's index, for the message."""
         for number, matcher in self._matchers.items():
             filled = self._filled(number)
             if filled.error is not None:
@@ -124,11 +124,11 @@ class RowMasks:
         return all(self._filled(number).allows(position - self._first, token) for number in self._matchers)
 
     def allow_all(self, tokens: Sequence[int]) -> bool:
-        """Whether all guards allow each of `tokens`, at least one, at the position of its own."""
+        """Whether all guards allow each of `tokens`, at least one, at its own position."""
         return all(self._filled(number).allows_all(tokens) for number in self._matchers)
 
     def why_refused(self, position: int, token: int, others: Sequence[str]) -> GuardError | None:
-        """Why `token` may not be emitted at `position`; None where it may. others: names of the other processors."""
+        """Why `token` may not be emitted at `position`; None if it may. others: names of the other processors."""
         if self.allow(position, token):
             return None
         text = self.matchers[0].vocabulary.decode([token])
@@ -139,7 +139,7 @@ class RowMasks:
         )
 
     def advance(self, tokens: Sequence[int]) -> None:
-        """Advance the matchers by the row's text; raises GuardError where a backend fails."""
+        """Advance the matchers by the row's text; raises GuardError if a backend fails."""
         self._note_seconds()
         for matcher in self.matchers:
             matcher.advance(tokens)
@@ -154,7 +154,7 @@ class RowMasks:
 
 
 def begin(drafted: Sequence[tuple[RowMasks, list[int]]], threads: MaskThreads) -> None:
-    """Start to fill the masks along the draft of each row, in one call for all rows where the backend can."""
+    """Start to fill the masks along the draft of each row, in one call for all rows if the backend can."""
     companies: dict[object, list[tuple[RowMasks, int, Matcher, list[int]]]] = {}
     for masks, draft in drafted:
         for number, matcher in masks._matchers.items():

@@ -8,7 +8,7 @@ from ngramspec.hf.choice.masks import RowMasks, mask_lines
 from ngramspec.hf.seam import LogitsProcessorList
 
 Asked = tuple[RowMasks, int]
-"""What a line of scores belongs to: a row, by its masks, and a position of its draft."""
+"""The owner of a line of scores: a row, by its masks, and a position of its draft."""
 
 
 class Processors:
@@ -38,7 +38,7 @@ class Processors:
     def __call__(self, input_ids: Tensor, scores: Tensor, asked: Sequence[Asked | None]) -> Tensor:
         """Process `scores` `float32[n, V]` of the texts `input_ids` `int64[n, L]`.
 
-        asked: what each line belongs to; None where it does not matter.
+        asked: the owner of each line; None if it does not matter.
         """
         for step in self._steps:
             if isinstance(step, int):

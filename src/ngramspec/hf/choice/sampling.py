@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def argmax(scores: Tensor) -> Any:
-    """Index of the first largest of `scores` `[…, V]`, in nested lists; of a NaN where there is one, as in torch."""
+    """Index of the first largest of `scores` `[…, V]`, as nested lists; of a NaN if there is one, as in torch."""
     if scores.device.type == "cpu":  # numpy's takes 20 µs for six rows of 49 k, torch's 2.5 ms on one thread
         return scores.numpy().argmax(axis=-1).tolist()
     return scores.argmax(dim=-1).tolist()

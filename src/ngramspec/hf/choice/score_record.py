@@ -7,11 +7,11 @@ from torch import Tensor
 from ngramspec.hf.seam import GenerationConfig
 
 Scores: TypeAlias = "tuple[Tensor, ...] | None"
-"""Per emitted token `float32[B, V]`; None where they are not recorded."""
+"""Per emitted token `float32[B, V]`; None if they are not recorded."""
 
 
 class ScoreRecord:
-    """Records scores (processed) and logits (raw), where the call wants them.
+    """Records scores (processed) and logits (raw), if the call asks for them.
 
     In a batch each entry holds all rows, finished ones with padding, as in plain `generate()`.
     """

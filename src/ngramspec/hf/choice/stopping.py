@@ -20,8 +20,8 @@ class Stops:
 
     eos_tokens: the ids that end a row; first_eos: the first of them as listed, if any.
     max_length: tokens per row, prompt included. A caller's `MaxLengthCriteria` replaces the limit of the call.
-    pads_finished_rows: plain `generate()` pads finished rows only where some criterion has an `eos_token_id`; without
-        one, a finished row goes on until the last one has finished.
+    pads_finished_rows: plain `generate()` pads finished rows only if some criterion has an `eos_token_id`; without one,
+        a finished row goes on until the last one has finished.
     """
 
     def __init__(self, criteria: StoppingCriteriaList, max_length: int) -> None:
@@ -45,8 +45,8 @@ class Stops:
     def row_ended(self, emitted: list[int], text: TextTensor, index: int, scores: Scores) -> bool:
         """Whether the last of a row's `emitted` tokens ends it; calls every criterion, as plain `generate()` does.
 
-        text, index: the text of the call, and the row in it. scores: of all tokens so far, if the caller wants them;
-        criteria get them too.
+        text, index: the text of the call, and the row in it. scores: of all tokens so far, if the caller asks for them;
+        criteria get them, too.
         """
         ended = emitted[-1] in self.eos_tokens or text.prompt_length + len(emitted) >= self.max_length
         for criterion in self.called:
@@ -55,7 +55,7 @@ class Stops:
         return ended
 
     def rows_ended(self, text: TextTensor, scores: Scores) -> list[bool]:
-        """Which rows their last token ends, with one call of the criteria for all: `[B]`; scores as in `row_ended`."""
+        """Whether its last token ends each row, `[B]`, from one call of each criterion; scores as in `row_ended`."""
         ended: list[bool] = self.criteria(text.batch(), scores).tolist()
         return ended
 
@@ -63,9 +63,9 @@ class Stops:
 def with_stop_strings(
     criteria: StoppingCriteriaList | None, stop_strings: str | list[str], tokenizer: Any
 ) -> StoppingCriteriaList:
-    """`criteria` with the one that `generate()` makes of `stop_strings` added.
+    """`criteria` plus the one that `generate()` makes of `stop_strings`.
 
-    Raises ValueError without a tokenizer, which that criterion needs.
+    Raises ValueError without a tokenizer, which the added one needs.
     """
     if tokenizer is None:
         raise ValueError(

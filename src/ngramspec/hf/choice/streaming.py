@@ -9,14 +9,14 @@ from ngramspec.hf.seam import BaseStreamer
 
 
 class Streamed(Protocol):
-    """What a stream needs of a row."""
+    """The part of a row that a stream needs."""
 
     emitted: list[int]
     ended: bool
 
 
 class Stream(BaseStreamer):
-    """Hands tokens to a streamer column by column, though rows advance by different amounts.
+    """Passes tokens to a streamer column by column, although rows advance by different amounts.
 
     It is a streamer itself, for transformers' own loops.
 

@@ -1,4 +1,4 @@
-"""The text of a call's rows as a tensor, as processors and criteria see it and the caller gets it."""
+"""The text of a call's rows as a tensor, for processors, criteria and the caller."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 ROOM = 256
-"""The least number of tokens per row by which the tensor grows. `max_length` tokens at once might exceed any memory."""
+"""Minimum growth of the tensor, in tokens per row. Memory for `max_length` tokens at once may not exist."""
 
 
 class Emitting(Protocol):
-    """What a text needs of a row."""
+    """The part of a row that a text needs."""
 
     emitted: list[int]
 
 
 class TextTensor:
-    """Prompts and emitted tokens as a tensor, written when it is read.
+    """Prompts and emitted tokens as a tensor, which is written lazily, when it is read.
 
     As in plain `generate()`, a row is its padded prompt with the emitted tokens after it. A call without processors
     never writes to the device.
@@ -26,8 +26,8 @@ class TextTensor:
     def __init__(self, prompt_ids: Tensor, rows: Sequence[Emitting], max_length: int, pad_token: int) -> None:
         """prompt_ids: `int64[B, P]`. rows: those whose tokens follow; B of them once all are opened.
 
-        max_length: tokens per row, prompt included. A criterion may set it below P; plain `generate()` then emits one
-        token nevertheless. pad_token: fills rows that have ended.
+        max_length: tokens per row, prompt included. A criterion may set it below P; plain `generate()` still emits one
+        token then. pad_token: fills rows that have ended.
         """
         batch, self.prompt_length = prompt_ids.shape
         self._rows = rows

@@ -1,4 +1,4 @@
-"""The likeliest tokens at each position of a text that is decoded, for recordings."""
+"""Records the likeliest tokens at each position of a decoded text."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,21 +8,21 @@ from torch import Tensor
 from ngramspec.hf.seam import LogitsProcessor
 
 NUM_TOP = 8
-"""Tokens of each position: twice those that drafts are made of today."""
+"""Tokens per position: twice those that drafts use today."""
 
 TopTokens = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
 """Token ids and natural logarithms of their probabilities, `[n, K]` each, the likeliest first."""
 
 
 class TopTokensRecorder(LogitsProcessor):
-    """Changes no score, and keeps the likeliest tokens, K numbers of two kinds for each row and position.
+    """Keeps the likeliest tokens, K ids and log probabilities for each row and position, and changes no score.
 
-    A processor is called once per emitted token, in order, whatever is drafted and rejected: so what it has seen at its
-    j-th call belongs to the j-th token of all rows of its call. As the first processor it sees the model's own scores.
+    A processor is called once per emitted token, in order, whatever is drafted and rejected. So the scores of its j-th
+    call belong to the j-th token of all rows of its call. As the first processor it gets the model's own scores.
     """
 
     def __init__(self) -> None:
-        """For one call of `generate()`."""
+        """Record one call of `generate()`."""
         self._ids: list[npt.NDArray[np.int32]] = []
         self._logprobs: list[npt.NDArray[np.float32]] = []
 
@@ -35,6 +35,6 @@ class TopTokensRecorder(LogitsProcessor):
         return scores
 
     def of_row(self, row: int, num_tokens: int) -> TopTokens:
-        """Those where the first `num_tokens` tokens of a row were chosen."""
+        """The likeliest tokens at the positions of the first `num_tokens` tokens of a row."""
         ids, logprobs = (np.stack([each[row] for each in kept[:num_tokens]]) for kept in (self._ids, self._logprobs))
         return ids, logprobs

@@ -36,20 +36,20 @@ class Answer:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing follows."""
+        """Whether the answer has ended."""
         return self.row.ended
 
     def result(self) -> Tensor:
-        """What `generate()` returns, `int64[1, P + emitted]`.
+        """The result of `generate()`, `int64[1, P + emitted]`.
 
-        Raises GuardError where a guard could not go on, and whatever a processor, criterion or streamer has raised.
+        Raises GuardError if a guard could not go on, and whatever a processor, criterion or streamer raised.
         """
         self._call.raise_failed()
         return self._call.text.batch()
 
 
 def finish(answer: Answer) -> None:
-    """End its stream, and drop what is no longer needed."""
+    """End its stream, and drop data that is no longer needed."""
     tell(answer, answer._call.flush)
     if answer._stream is not None:
         tell(answer, answer._stream.end)
@@ -59,9 +59,9 @@ def finish(answer: Answer) -> None:
 
 
 def tell(answer: Answer, say: Callable[[], None]) -> None:
-    """Call a request's streamer; an error of it ends the request."""
+    """Call a request's streamer; an error of the streamer ends the request."""
     try:
         say()
-    except Exception as error:  # of the caller's streamer: no other request is affected
+    except Exception as error:  # from the caller's streamer: no other request is affected
         row = answer.row
         row.error, row.ended = row.error or error, True

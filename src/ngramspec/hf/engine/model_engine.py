@@ -1,4 +1,4 @@
-"""Many requests at once, which join and leave: each has the text of `generate()` for its prompt alone."""
+"""Decodes many requests at once, which join and leave. Each gets the text of `generate()` for its prompt alone."""
 
 from collections.abc import Hashable, Sequence
 from functools import partial
@@ -41,11 +41,11 @@ class ModelEngine:
     ...     while not engine.is_idle:                                             # doctest: +SKIP
     ...         ended = engine.step()                                             # doctest: +SKIP
 
-    Requests join between steps, in the order in which they were added, those of one owner by turns with others', and
-    leave when they end or are removed. Whatever joins and leaves beside it, a request's text is that of `generate()`
-    for its prompt alone and its seed (in float64; in lower precision up to rounding). With models whose rows go in line
-    (`docs/families.md`), each request is read in passes of its own. An error of a processor, criterion or streamer ends
-    its own request and no other. For one thread at a time.
+    Requests join between steps, in the order in which they were added, but those of one owner take turns with others.
+    They leave when they end or are removed. Whatever joins and leaves beside it, a request's text is that of
+    `generate()` for its prompt alone and its seed (exactly in float64, up to rounding in lower precision). With models
+    whose rows must be aligned (`docs/families.md`), each request has passes of its own. An error of a processor,
+    criterion or streamer ends only its own request. Not for use by several threads at once.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class ModelEngine:
         """spec: drafts, budget and statistics; by default a new one.
 
         max_rows: requests that are decoded at once; others wait.
-        max_cache_bytes: of keys and values, those of ended requests included, which are kept for prompts with the same
-        prefix, and of running states and their copies; requests whose rows go in line are not counted.
+        max_cache_bytes: of keys and values, of running states and of the states' copies. Those of ended requests count,
+        too, because they are kept for prompts with the same prefix; requests with aligned rows do not count.
         max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode; at
-        least 3 are read where a model keeps a running state.
-        record: called with each answer that has ended by itself, and with what the model held for likely at each of its
-        tokens, as by `replay.Recording(path).write`. Its first error is logged, and ends no request.
+        least 3 if the model keeps a running state.
+        record: called with each answer that ended by itself, and the model's likeliest tokens at each of its positions,
+        such as `replay.Recording(path).write`. Its first error is logged, and ends no request.
 
         Raises ValueError unless `max_rows` and `max_prompt_tokens` are whole numbers >= 1.
         """
@@ -97,18 +97,18 @@ class ModelEngine:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is, and prompts must be."""
+        """The device of the model, where prompts must be."""
         device: torch.device = self._model.device
         return device
 
     @property
     def num_shared_tokens(self) -> int:
-        """Prompt tokens that were shared with another request instead of being read."""
+        """Prompt tokens that were shared with another request instead of read."""
         return self._num_shared + (0 if self._pool is None else self._pool.num_shared)
 
     @property
     def num_unrecorded(self) -> int:
-        """Answers that `record` has raised for."""
+        """Answers for which `record` raised."""
         return 0 if self._log is None else self._log.num_lost
 
     @property
@@ -123,12 +123,12 @@ class ModelEngine:
 
     @property
     def failing(self) -> list[Answer]:
-        """The requests that were in the pass that has raised, if `step` has; once removed, the others can go on."""
+        """The requests of the failed pass, if `step` has raised; once they are removed, the others can go on."""
         return [answer for row, answer in self._answers.items() if row in self._engine.failing]
 
     @property
     def cache_usage(self) -> float:
-        """Share of `max_cache_bytes` that the lines of those that have joined take, from 0 to 1."""
+        """Share of `max_cache_bytes` that the lines of running requests take, from 0 to 1."""
         return 0.0 if self._pool is None else self._pool.usage
 
     def add(
@@ -149,16 +149,15 @@ class ModelEngine:
 
         seed: of its draws, if it samples; by default drawn from torch's generator. The others are those of
         `Speculator.__call__`; prompts are shared within one `cache_salt` only.
-        history: what the request drafts from and adds to instead of its segment's history, by a name among those of
-        segments. It is not counted by that name: for what is too many and too short-lived to be counted, such as the
-        samples of each prompt.
-        owner: of several requests, such as samples of one prompt. While there is no room, those of one owner take turns
-        with others, so that no one waits for all of them; None: this one is alone.
+        history: name of the history that the request drafts from and adds to, instead of its segment's, in the same
+        namespace. Nothing is counted under that name: for histories that are too many and too short-lived to be
+        counted, such as one for the samples of each prompt.
+        owner: of several requests, such as samples of one prompt. While there is no room, the requests of one owner
+        take turns with others, so that nobody waits for all of them. None: this request is on its own.
 
-        Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
-        streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
-        other parts of the user's own, and once the engine is closed; ValueError for a seed that is not from 0 to
-        2**64 - 1.
+        Raises what `generate()` raises for its arguments, RefusedError and PromptError; nothing was added then, and the
+        streamer has been ended. RefusedError also for a model that cannot be drafted for, or that has hooks, adapters
+        or other custom parts, and once the engine is closed; ValueError for a seed that is not from 0 to 2**64 - 1.
         """
         if self._is_closed:
             raise RefusedError("an engine takes no request after close(): make a new one")
@@ -215,10 +214,10 @@ class ModelEngine:
         return Answer(call.rows[0], call, request, stream, segment, cache_salt, template, joins, recorded)
 
     def step(self) -> list[Answer]:
-        """Let waiting requests join where there is room, and decode all for one step; returns those that ended.
+        """Let waiting requests join while there is room, and decode all for one step; returns those that ended.
 
-        Raises what a forward pass raises. Nothing of its requests was committed then: once those that are `failing` are
-        removed, the others can continue, unless `check_device` raises. After an interrupt the engine is closed.
+        Raises what a forward pass raises. Nothing was committed then: once the `failing` requests are removed, the
+        others can continue, unless `check_device` raises. After an interrupt the engine is closed.
         """
         with torch.inference_mode(mode=False), torch.no_grad():
             failed: list[Answer] = []
@@ -227,14 +226,14 @@ class ModelEngine:
                 ended = self._engine.step(partial(self._join, failed))
             except BaseException as error:
                 # After an error of the pass nothing was committed, and another step may follow. An interrupt may come
-                # half-way: then what rows have committed cannot be relied on.
+                # half-way, and then the committed tokens of rows are not reliable.
                 if not isinstance(error, Exception):
                     self.close()
                 raise
         done = failed + [self._done(row) for row in ended]
         for answer in [each for each in self._answers.values() if each._stream is not None]:
             tell(answer, answer._call.flush)
-            if answer.ended:  # its streamer has raised
+            if answer.ended:  # its streamer raised
                 self._engine.remove([answer.row])
                 done.append(self._done(answer.row))
         if self._log is not None:
@@ -244,9 +243,9 @@ class ModelEngine:
         return done
 
     def check_device(self) -> None:
-        """Raise what the model's device raises where it can do nothing any more, such as a GPU that is lost.
+        """Raise the error of the model's device if it no longer works, such as a lost GPU.
 
-        It copies one number of the model to the host, for which it takes no memory there.
+        Copies one number of the model to the host, which takes no memory on the device.
         """
         next(self._model.parameters()).detach().view(-1)[:1].tolist()
 
@@ -269,7 +268,7 @@ class ModelEngine:
         self._is_closed = True
 
     def __enter__(self) -> "ModelEngine":
-        """Open until the `with` block ends."""
+        """The engine, open until the `with` block ends."""
         return self
 
     def __exit__(
@@ -279,7 +278,7 @@ class ModelEngine:
         self.close()
 
     def _check_slots(self, request: Request) -> None:
-        """Raise PromptError for a row that no line has room for."""
+        """Raise PromptError for a row that does not fit into any line."""
         if not self._lines(request).fits(self._num_slots(request)):
             raise PromptError(
                 f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may take"
@@ -314,7 +313,7 @@ class ModelEngine:
         return not is_reading and self._lines(request).can_join(self._num_slots(request))
 
     def _num_slots(self, request: Request) -> int:
-        """The most slots that a row may take: its text, and the columns of the widest draft."""
+        """The most slots that a row may take: its text plus the columns of the widest draft."""
         return request.most_slots + self.spec.budget.max_draft_tokens
 
     def _lines(self, request: Request) -> LinePool | StatePool:
@@ -330,6 +329,6 @@ class ModelEngine:
 
 
 def _check_positions(request: Request) -> None:
-    """Raise RefusedError where slots are not positions, as they are in the beginnings that rows share."""
+    """Raise RefusedError if slots are not positions, which shared prefixes require."""
     if not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
         raise RefusedError("an engine counts positions from 0, got other position_ids: leave them out")

@@ -1,4 +1,4 @@
-"""One prompt as a request that an engine can take."""
+"""Turns one prompt into a request for an engine."""
 
 from dataclasses import replace
 from functools import partial
@@ -18,9 +18,9 @@ from ngramspec.hf.types import Model
 def prepared(
     spec: Speculator, model: Model, input_ids: Tensor, arguments: dict[str, Any], stream: Stream | None
 ) -> Request:
-    """The request that `generate()` makes of a prompt `int64[1, P]` and its arguments; nothing is decoded.
+    """The request that `generate()` makes of a prompt `int64[1, P]` and arguments; nothing is decoded.
 
-    Raises what `generate()` raises, RefusedError and PromptError for what an engine cannot decode.
+    Raises what `generate()` raises; RefusedError and PromptError if an engine cannot decode it.
     """
     taken: list[Request] = []
 
@@ -36,7 +36,7 @@ def prepared(
 
 
 def _drafted(request: Request) -> Request:
-    """The request as it is decoded with drafts; raises RefusedError where it cannot be, or not beside others."""
+    """The request, ready for drafts; raises RefusedError if it cannot be drafted for, or not together with others."""
     route = route_of(request)
     name = type(request.model).__name__
     if route.why_plainly is not None:

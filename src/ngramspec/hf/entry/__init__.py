@@ -1,1 +1,1 @@
-"""The way in: what a user calls, what becomes of the arguments, and what is refused."""
+"""The public entry points: what users call, how arguments are handled, and what is refused."""

@@ -1,4 +1,4 @@
-"""Wrong arguments of a Speculator, and what they should have been."""
+"""Checks of a Speculator's arguments, with errors that say what is expected."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,7 +9,7 @@ _METHODS = {"drafter": "open", "budget": "allot"}
 
 
 def check_parts(drafter: Any, budget: Any, undrafted_segments: Any) -> None:
-    """Raise TypeError for arguments of `Speculator` that are of another type."""
+    """Raise TypeError for arguments of `Speculator` of a wrong type."""
     for name, value in (("drafter", drafter), ("budget", budget)):
         if value is not None and (isinstance(value, type) or not hasattr(value, _METHODS[name])):
             raise TypeError(
@@ -25,7 +25,7 @@ def check_parts(drafter: Any, budget: Any, undrafted_segments: Any) -> None:
 
 
 def check_model(model: Any) -> None:
-    """Raise TypeError for what does not generate, such as inputs in the position of the model."""
+    """Raise TypeError for an object that does not generate, such as inputs passed as the model."""
     if isinstance(model, type) or not callable(getattr(model, "generate", None)):
         raise TypeError(
             f"model must be a model of transformers that generates, got {type(model).__name__}:"

@@ -1,4 +1,4 @@
-"""What passes cost, by model: shared by all Speculators of a process, and saved across restarts."""
+"""Costs of passes, by model: shared by all Speculators of a process, and saved across restarts."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ from ngramspec.hf.types import Model
 _CHANGES_NOTHING = ("transformers_version", "_name_or_path")
 
 _measured: WeakKeyDictionary[Model, dict[tuple[Clock, str], MeasuredCosts]] = WeakKeyDictionary()
-"""Of all Speculators, because costs belong to model and machine; by clock too, because their seconds differ, and by
-what tells passes apart that are made in another way (`hf.target.static.passes_of`)."""
+"""Tables of all Speculators, because costs depend on model and machine. By clock, too, because clocks' seconds differ,
+and by the kind of pass (`hf.target.static.passes_of`)."""
 
 _MOST_CLOCKS = 16
-"""The most tables per model. A Speculator with a new clock for every call must not leak."""
+"""Most tables per model. A Speculator with a new clock for every call must not leak."""
 
 _lock = forking.lock()
 
@@ -34,14 +34,14 @@ class CostTables:
     """The costs of each model's passes, for one Speculator; safe to share between threads."""
 
     def __init__(self, clock: Clock = time.perf_counter) -> None:
-        """Start with what other Speculators of this process have measured by `clock`."""
+        """Start with what other Speculators of this process have measured with `clock`."""
         self._clock = clock
         self._saved: dict[str, dict[str, Any]] = {}
 
     def of(self, model: Model, passes: str = "") -> MeasuredCosts:
         """The costs of `model`; new ones start with the loaded table for it and this machine, if there is one.
 
-        passes: what tells its passes from those that are usual.
+        passes: the kind of its passes; "" for the usual one.
         """
         with _lock:
             by_clock = _measured.setdefault(model, {})
@@ -66,7 +66,7 @@ class CostTables:
         whole_file.write(path, whole_file.COSTS, {"tables": self._saved | tables})
 
     def load(self, path: Path, max_bytes: int) -> None:
-        """Load what `save` wrote, or `ngramspec calibrate`, for models that have made no pass yet."""
+        """Load what `save` or `ngramspec calibrate` wrote, for models that have made no pass yet."""
         if is_calibration(path, max_bytes):
             found = read_calibration(path)
             self._saved[found.fingerprint] = found.table
@@ -80,9 +80,9 @@ class CostTables:
 
 
 def fingerprint(model: Model, passes: str = "") -> str:
-    """A digest of all that the cost of a pass depends on: the model's shape and dtype, device, threads and torch.
+    """A digest of everything that the cost of a pass depends on: the model's shape and dtype, device, threads, torch.
 
-    passes: what tells them from those that are usual.
+    passes: the kind of pass; "" for the usual one.
     """
     config = {key: value for key, value in model.config.to_dict().items() if key not in _CHANGES_NOTHING}
     device = model.device

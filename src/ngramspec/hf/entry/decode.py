@@ -1,4 +1,4 @@
-"""A whole call with drafts: its rows are opened and stepped until all have ended."""
+"""Decodes a whole call with drafts: opens its rows, and steps them until all have ended."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -24,19 +24,20 @@ from ngramspec.hf.target.static import StaticTarget
 from ngramspec.stats import Counters
 
 Output: TypeAlias = Tensor | GenerateNonBeamOutput
-"""What a call returns: token ids, or the object of `return_dict_in_generate`."""
+"""The result of a call: token ids, or the object of `return_dict_in_generate`."""
 
 
 Tell = Callable[[Sequence[Counters]], None]
-"""Is told the counters of a call, one per row, once all of them have ended."""
+"""Called with the counters of a call, one per row, once all rows have ended."""
 
 
 def decode(
     request: Request, drafters: Sequence[RowDrafter], budget: Budget, costs: Costs, clock: Clock, tell: Tell
 ) -> Output:
-    """What plain `generate()` returns, in fewer passes.
+    """The result of plain `generate()`, in fewer passes.
 
-    drafters: one per row. costs: of this model's passes; learns from those made here. clock: times them, in seconds.
+    drafters: one per row. costs: of this model's passes; learns from the passes of this call. clock: times them, in
+    seconds.
     tell: called before the error of a row is raised.
     """
     budget = agreed(budget, request.model)

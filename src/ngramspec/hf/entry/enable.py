@@ -1,6 +1,6 @@
-"""`enable(model)`: all callers of `model.generate(...)` get the same text in fewer passes.
+"""`enable(model)`: all callers of `model.generate(...)` get the same text, in fewer passes.
 
-While any model is enabled, transformers' `generate()` is replaced by a function that looks up whether its model is.
+While any model is enabled, transformers' `generate()` is replaced by a function that looks up its model's setting.
 Nothing is set on the model: its type, copies and pickles stay as they were, and so does its lifetime.
 """
 
@@ -33,7 +33,7 @@ class _Hook:
 
 @dataclass(eq=False, slots=True)
 class _Setting:
-    """One call of `enable`. replaced: what a `with` block puts back at its end."""
+    """One call of `enable`. replaced: the setting that the end of a `with` block restores."""
 
     spec: Speculator
     warnings: WarningOnce = field(default_factory=WarningOnce)
@@ -48,9 +48,9 @@ _hook = _Hook()
 
 
 class Enabled:
-    """What `enable` returns. Ignore it, or use it in a `with` statement, whose end restores what `enable` replaced.
+    """The result of `enable`. Ignore it, or use it in a `with` statement, whose end restores what `enable` replaced.
 
-    spec: the Speculator that serves the model's calls; `with` gives it too.
+    spec: the Speculator that serves the model's calls; `with … as` binds it, too.
     """
 
     def __init__(self, model: Model, setting: _Setting, replaced: _Setting | None) -> None:
@@ -91,10 +91,9 @@ def enable(model: Model, spec: Speculator | None = None) -> Enabled:
     spec: the Speculator, by default a new one. If a model is enabled twice, the last one serves.
 
     `generate()` takes four more arguments: `segment`, `cache_salt`, `references` and `speculate`, as in
-    `Speculator.__call__`. A call that a Speculator refuses is served by plain `generate()`, with one
-    NgramspecWarning per reason; one that brings a `custom_generate`, an `assistant_model` or a
-    `prompt_lookup_num_tokens` goes its own way. A streamer is ended whatever is raised. The setting is the model's: it
-    holds in all threads.
+    `Speculator.__call__`. A call that a Speculator refuses is served by plain `generate()`, with one NgramspecWarning
+    per reason. A call with a `custom_generate`, an `assistant_model` or a `prompt_lookup_num_tokens` is passed through.
+    A streamer is ended whatever is raised. The setting belongs to the model: it applies to all threads.
 
     Raises TypeError for a model without transformers' `generate()`, and for a spec that is not a Speculator.
     """
@@ -118,7 +117,7 @@ def disable(model: Model) -> None:
 
 
 def _generating(model: Model) -> Model:
-    """The model itself or, in a module around it, the outermost one that generates."""
+    """The model itself; of a module around one, the outermost module that generates."""
     modules = model.modules() if isinstance(model, nn.Module) else ()
     for module in modules:
         if isinstance(module, GenerationMixin):
@@ -127,7 +126,7 @@ def _generating(model: Model) -> Model:
 
 
 def _put(model: Model, setting: _Setting | None) -> None:
-    """Make `setting` the one of `model`; the caller holds the lock."""
+    """Make `setting` the setting of `model`; the caller must hold the lock."""
     if setting is None:
         _settings.pop(model, None)
     else:
@@ -136,13 +135,13 @@ def _put(model: Model, setting: _Setting | None) -> None:
         _hook.plain, _hook.is_set = GenerationMixin.generate, True
         functools.update_wrapper(_generate, _hook.plain)
         setattr(GenerationMixin, "generate", _generate)  # noqa: B010
-    elif not _settings and GenerationMixin.generate is _generate:  # otherwise somebody has wrapped ours
+    elif not _settings and GenerationMixin.generate is _generate:  # otherwise other code has wrapped ours
         setattr(GenerationMixin, "generate", _hook.plain)  # noqa: B010
         _hook.is_set = False
 
 
 def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
-    """Stands in for `GenerationMixin.generate`, whose name, signature and documentation it takes on."""
+    """Replaces `GenerationMixin.generate`, and takes its name, signature and documentation."""
     setting = _settings.get(self)
     if setting is None or values_of(args, kwargs, "custom_generate"):
         return _hook.plain(self, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""A call of `generate()` of an enabled model: decoded by its Speculator or, where that refuses, plainly."""
+"""A call of an enabled model's `generate()`: decoded by its Speculator or, if that refuses it, plainly."""
 
 import functools
 from collections.abc import Callable
@@ -26,9 +26,9 @@ def generate_enabled(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
-    """`plain(model, *args, **kwargs)` with speculation; warnings: of the calls that `spec` refuses.
+    """`plain(model, *args, **kwargs)` with speculation; warnings: for calls that `spec` refuses.
 
-    A streamer is ended whatever is raised: a consumer in another thread would else wait for ever.
+    A streamer is ended whatever is raised: else a consumer in another thread would wait forever.
     """
     streams = [Stream(streamer) for streamer in _distinct(values_of(args, kwargs, "streamer"))]
     with ExitStack() as ends:
@@ -52,11 +52,11 @@ def _speculating(
     arguments: dict[str, Any],
     stream: Stream | None,
 ) -> Any:
-    """One call; stream: instead of the streamer among its arguments."""
+    """One call; stream: replaces the streamer among its arguments."""
     if stream is not None:
         arguments["streamer"] = stream
     plainly = {name: value for name, value in arguments.items() if name not in _OURS}
-    # A call that names another way to decode gets that, without a warning.
+    # A call that asks for another decoding method gets that, without a warning.
     if arguments.get("assistant_model") is not None or arguments.get("prompt_lookup_num_tokens") is not None:
         return plain(**plainly)
     arguments.pop("streamer", None)
@@ -67,14 +67,14 @@ def _speculating(
         if attempt.has_begun:
             raise
         refusal = str(error)
-    reason = refusal.partition(", got ")[0]  # the rule without the value, which may be another one in every call
+    reason = refusal.partition(", got ")[0]  # the rule without the value, which may differ in every call
     message = f"{type(model).__name__}.generate() decodes this call without drafts: {refusal}"
     warnings.warn(reason, message, stacklevel=4)
     return _plainly(model, plain, plainly) if has_guards(plainly.get("logits_processor")) else plain(**plainly)
 
 
 def values_of(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> list[Any]:
-    """The values of an argument of `generate()`, by position and by name; a call with both is refused later."""
+    """The values of an argument of `generate()`, given by position or by name; a call with both is refused later."""
     position = POSITIONAL.index(name)
     return [value for value in (*args[position : position + 1], kwargs.get(name)) if value is not None]
 
@@ -87,12 +87,12 @@ def _misplaced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[BaseStream
 
 
 def _distinct(values: list[Any]) -> list[Any]:
-    """Each object once, however it compares."""
+    """Each object once, by identity."""
     return list({id(value): value for value in values}.values())
 
 
 def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    """Plain `generate()` with guards among its processors, which advance token by token."""
+    """Plain `generate()`; guards among its processors advance token by token."""
     ends = prepared_config(model, arguments).eos_token_id
     processors = with_processors(arguments["logits_processor"], [ends] if isinstance(ends, int) else ends)
     return plain(**{**arguments, "logits_processor": processors})

@@ -1,4 +1,4 @@
-"""One call of `generate()`, from its arguments to what it returns."""
+"""One call of `generate()`, from its arguments to its result."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from ngramspec.stats import Counters, Stats
 
 
 class Settings(Protocol):
-    """What decoding needs of a Speculator."""
+    """The part of a Speculator that decoding needs."""
 
     drafter: Drafter
     budget: Budget
@@ -35,16 +35,16 @@ class Settings(Protocol):
     undrafted_segments: frozenset[str]
 
     def warn_once(self, model: Model, reason: str) -> None:
-        """Warn of a model that is not drafted for, once per reason."""
+        """Warn that a model is not drafted for, once per reason."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """What a caller of `generate()` hands to the Speculator that decodes it, past transformers, and how far that came.
+    """What a caller of `generate()` passes to its Speculator around transformers, and how far the call came.
 
-    stream: where tokens go as they are made; its owner ends it. take: gets the request instead of having it decoded.
-    has_begun: whether decoding has begun. Until then nothing of the caller's has been touched, so a call that is
-        refused may still go another way.
+    stream: where tokens go as they are made; its owner ends it. take: gets the request, which is then not decoded.
+    has_begun: whether decoding has begun. Until then no object of the caller's has been changed, so a refused call can
+        still be decoded in another way.
     """
 
     stream: Stream | None = None
@@ -55,9 +55,9 @@ class Attempt:
 def generate_with(
     spec: Callable[..., Any], model: Model, plain: Callable[..., Any], arguments: dict[str, Any], attempt: Attempt
 ) -> Any:
-    """`plain(**arguments)`, a `generate()` of `model`, decoded by `spec`.
+    """The call `plain(**arguments)` of `model`'s `generate()`, decoded by `spec`.
 
-    Raises what is refused; as far as possible before `generate()` is entered, which would run an encoder.
+    Raises for refused calls, if possible before `generate()` is entered, which would run an encoder.
     """
     refuse_early(model, arguments)
     arguments = {**arguments, "custom_generate": partial(spec, attempt=attempt)}
@@ -99,7 +99,7 @@ def drafters_of(
     *,
     speculate: bool,
 ) -> list[RowDrafter]:
-    """What drafts for each row. keys: the drafter's names of the segments."""
+    """The drafter of each row. keys: the drafter's names of the segments."""
     copied_from = checked_references(() if references is None else references)
     undrafted = settings.undrafted_segments
     drafters = [settings.drafter if speculate and name not in undrafted else NoDrafts() for name in segments]

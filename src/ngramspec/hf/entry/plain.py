@@ -1,4 +1,4 @@
-"""A whole call in transformers' own loop."""
+"""Decodes a whole call in transformers' own loop."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -19,7 +19,7 @@ from ngramspec.stats import Counters, Undrafted
 def decode_plainly(request: Request, tell: Tell, trial: Trial | None = None) -> Output:
     """As `decode`, in transformers' own loop: for models that cannot be drafted for.
 
-    trial: watches, and then has the model read the same text as a block.
+    trial: watches, and then makes the model read the same text as a block.
     """
     criteria = _NotesEnds(request.criteria)
     processors = with_processors(request.processors, sorted(request.stops.eos_tokens))
@@ -41,7 +41,7 @@ def decode_plainly(request: Request, tell: Tell, trial: Trial | None = None) -> 
 
 
 class _NotesEnds(StoppingCriteriaList):
-    """The same criteria; keeps for each row the length at which they first ended it."""
+    """The same criteria, which record for each row the length at which they first ended it."""
 
     def __init__(self, criteria: StoppingCriteriaList) -> None:
         super().__init__(criteria)

@@ -1,4 +1,4 @@
-"""Prompts that a model cannot read."""
+"""Checks for prompts that a model cannot read."""
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ def check_shapes(input_ids: Tensor, mask: Tensor | None) -> None:
 
 
 def check_prompt(request: Request) -> None:
-    """Raise PromptError for a prompt that the model cannot read, or that its cache or positions do not fit."""
+    """Raise PromptError for a prompt that the model cannot read, or that does not fit its cache or positions."""
     model, input_ids, mask = request.model, request.input_ids, request.mask
     cached = request.cache.length
     if cached:
@@ -56,7 +56,7 @@ def check_prompt(request: Request) -> None:
 
 
 def _stand_ins(model: Model) -> set[int]:
-    """Placeholder ids of pictures or sound in a prompt. They may exceed the vocabulary: the model replaces them."""
+    """Placeholder ids of images or audio in a prompt. They may exceed the vocabulary: the model replaces them."""
     ends = ("_token_id", "_token_index")
     return {value for name, value in vars(model.config).items() if name.endswith(ends) and isinstance(value, int)}
 
@@ -65,7 +65,7 @@ def _check_positions(input_ids: Tensor, positions: Tensor | None) -> None:
     batch, length = input_ids.shape
     if positions is None or positions.dim() != 2 or positions.shape in ((batch, length), (1, length)):
         return
-    # transformers counts them along the mask, and drops a mask of ones: mostly it is the mask that does not fit.
+    # transformers counts them along the mask, and drops a mask of ones: usually the mask is what does not fit.
     raise PromptError(
         f"attention_mask and position_ids must have the shape of input_ids={list(input_ids.shape)},"
         f" got position_ids of shape {list(positions.shape)}"
@@ -73,7 +73,7 @@ def _check_positions(input_ids: Tensor, positions: Tensor | None) -> None:
 
 
 def _check_cached(request: Request, cached: int) -> None:
-    """Check a chat that is continued: with its whole text, or with new tokens and a mask over everything."""
+    """Check a continued chat: it comes with its whole text, or with new tokens and a mask over everything."""
     batch, length = request.input_ids.shape
     rows = request.cache.num_rows
     if rows != batch:

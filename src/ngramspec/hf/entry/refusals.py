@@ -1,4 +1,4 @@
-"""What is refused by name before the first forward pass, because it could not be exact."""
+"""Refusals, before the first forward pass, of what could not be exact."""
 
 import inspect
 from typing import Any
@@ -24,14 +24,15 @@ from ngramspec.hf.types import Model
 
 
 def refuse_early(model: Model, arguments: dict[str, Any]) -> None:
-    """Raise RefusedError for `model.generate(**arguments)`, where the decoding loop would be too late.
+    """Raise RefusedError for `model.generate(**arguments)`, if the decoding loop would be too late for that.
 
-    It would be for what never reaches a loop, and for models with an encoder, of text or pictures, which runs before.
+    It is too late for arguments that never reach a loop, and for models with an encoder, of text or images, which runs
+    before it.
     """
     _refuse_arguments(arguments.get("synced_gpus"), arguments)
     taken = inspect.signature(model.forward).parameters
     if not model.config.is_encoder_decoder and "mm_encoder_outputs" not in taken:
-        return  # nothing runs before the loop, and merging configurations takes a millisecond
+        return  # nothing runs before the loop; merging configurations would take a millisecond
     refuse_modes(prepared_config(model, arguments))
 
 

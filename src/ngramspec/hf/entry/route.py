@@ -20,8 +20,8 @@ from ngramspec.hf.trials.trust import TRUST
 class Route:
     """How a call is decoded.
 
-    request: the call, with the width that its model was tried with. why_plainly: why it gets no drafts, None where it
-        does or is watched. trial: watches it, while it is decoded plainly.
+    request: the call, with the width that its model was tried with. why_plainly: why it gets no drafts, None if it does
+        or is watched. trial: watches it, while it is decoded plainly.
     """
 
     request: Request
@@ -30,7 +30,7 @@ class Route:
 
 
 def route_of(request: Request) -> Route:
-    """How a call is decoded; raises RefusedError, PromptError and GuardError for what is not decoded at all."""
+    """How a call is decoded; raises RefusedError, PromptError and GuardError if it is not decoded at all."""
     why_plainly = _why_undrafted(request)
     check_vocabularies(request)
     strangers = strangers_in(request.model) if why_plainly is None else []
@@ -48,7 +48,7 @@ def route_of(request: Request) -> Route:
 
 
 def _why_undrafted(request: Request) -> str | None:
-    """Why this call is decoded without drafts, None where drafts are fine; raises what is refused."""
+    """Why this call is decoded without drafts, None if drafts are fine; raises for refused calls."""
     refuse_modes(request.config)
     reason = why_undrafted(request.model)
     if reason is None and not request.model_kwargs.get("use_cache", True):
@@ -70,7 +70,7 @@ def _why_undrafted(request: Request) -> str | None:
 
 
 def _why_undrafted_with_states(request: Request) -> str | None:
-    """Why this call of a model with a running state is decoded without drafts; None where drafts are fine."""
+    """Why this call of a model with a running state is decoded without drafts; None if drafts are fine."""
     if request.keeps_cache or request.cache.is_static:
         return (
             "keeps a running state, and a cache that is passed in, returned or static is filled by plain decoding only"

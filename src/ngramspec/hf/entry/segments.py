@@ -6,7 +6,7 @@ from ngramspec.drafting import salted
 from ngramspec.errors import shortened
 
 MOST_CHARACTERS = 1024
-"""Of a segment's name, and of a salt: names are kept in memory, and callers choose them."""
+"""Most characters of a segment's name, and of a salt: names are kept in memory, and callers choose them."""
 
 
 def segments_of(segment: Any, num_rows: int, num_returned: int) -> list[str | None]:

@@ -37,18 +37,18 @@ class Speculator:
     >>> spec = Speculator()                                                       # doctest: +SKIP
     >>> model.generate(**inputs, custom_generate=spec, max_new_tokens=256)        # doctest: +SKIP
 
-    One object serves any number of calls, models and threads. `stats` counts what it did, by segment, and why passes
-    had no drafts. `drifts` counts how often the traffic of a segment has changed, and the log says what has. The costs
+    One object serves any number of calls, models and threads. `stats` counts tokens, passes and time by segment, and
+    why passes had no drafts. `drifts` counts changes in the traffic of a segment; the log says what changed. The costs
     of a model's passes are shared by all Speculators of a process. A copy or a pickle has the settings only: its
-    statistics start empty, and histories stay where they are (`AdaptiveLookup.save`).
+    statistics start empty, and histories are not copied (`AdaptiveLookup.save` saves them).
 
     `generate()` does not pass `streamer`, `tokenizer` and `synced_gpus` on to a callable. Calls that need them go
     through `spec.generate(model, ...)`, which takes the arguments of `model.generate(...)`.
 
-    Raises, before the first forward pass: RefusedError for what cannot be exact, PromptError for an unusable prompt.
-    Warns once (NgramspecWarning) of a model that cannot be drafted for; its text is then decoded plainly.
+    Raises, before the first forward pass: RefusedError if the call cannot be exact, PromptError for an unusable prompt.
+    Warns once (NgramspecWarning) if a model cannot be drafted for; its text is then decoded plainly.
 
-    Drafts are those of prompt lookup decoding (Saxena 2023), verification is that of Leviathan et al. (2023).
+    Drafting follows prompt lookup decoding (Saxena 2023), verification follows Leviathan et al. (2023).
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Speculator:
         undrafted_segments: Collection[str] = (),
         clock: Clock = time.perf_counter,
     ) -> None:
-        """drafter: where drafts come from; by default the prompt, the output so far and the segment's earlier outputs.
+        """drafter: makes drafts; by default from the prompt, the output so far and the segment's earlier outputs.
 
-        budget: how long they are; by default as long as they pay, on this model and machine.
-        undrafted_segments: rows of these get no drafts, and nothing is kept of them.
-        clock: monotonic, in seconds; times the passes. One of your own makes runs repeatable.
+        budget: decides their lengths; by default as long as they pay, on this model and machine.
+        undrafted_segments: rows of these get no drafts, and are not kept in histories.
+        clock: monotonic, in seconds; times the passes. A clock of your own makes runs repeatable.
         """
         check_parts(drafter, budget, undrafted_segments)
         self.drafter = drafter if drafter is not None else AdaptiveLookup()
@@ -76,12 +76,12 @@ class Speculator:
         self._warnings = WarningOnce()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles have the settings: no statistics, and no segment's text."""
+        """Copies and pickles have the settings, but no statistics, and no text of any segment."""
         settings = {"drafter": self.drafter, "budget": self.budget, "clock": self.clock}
         return settings | {"undrafted_segments": self.undrafted_segments}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Start as a new one with these settings."""
+        """Start like a new Speculator with these settings."""
         self.__init__(**state)  # type: ignore[misc]
 
     def __call__(
@@ -101,14 +101,14 @@ class Speculator:
     ) -> Any:
         """The decoding loop, as `generate()` calls it; returns `int64[B, P + emitted]`, or the object it asks for.
 
-        segment: the kind of traffic, one for all rows or a list with one per prompt. Later rows of the segment, and no
-        others, draft from a row's answer; without a segment nothing is kept.
-        references: texts that the answer may copy from though the model does not read them, each a list of token ids.
-        speculate: False switches speculation off for this call; nothing is kept of it either.
-        cache_salt: the tenant, one for all rows or a list with one per prompt. Rows of one salt neither draft from
-        answers of another, nor get faster by them.
-        inputs_tensor: what an encoder has read; transformers passes it because it is named here.
-        attempt: of `Speculator.generate`, `enable` and `ModelEngine`, which call `generate()` themselves.
+        segment: names the traffic, one for all rows or a list with one per prompt. A row's answer is drafted from by
+        later rows of its segment only; without a segment nothing is kept.
+        references: texts that the answer may copy from although the model does not read them, each a list of token ids.
+        speculate: False turns speculation off for this call, whose answers are not kept either.
+        cache_salt: the tenant, one for all rows or a list with one per prompt. Rows of one salt neither draft from the
+        answers of another, nor get faster through them.
+        inputs_tensor: the encoder's input; transformers passes it because it is named here.
+        attempt: for `Speculator.generate`, `enable` and `ModelEngine`, which call `generate()` themselves.
         """
         attempt = Attempt() if attempt is None else attempt
         request = Request(
@@ -164,7 +164,7 @@ class Speculator:
         """Save the measured costs of passes to a file, for `load_costs`; raises OSError as `AdaptiveLookup.save` does.
 
         These are the measurements of all Speculators of this process, which share them.
-        If the process is killed meanwhile, the earlier file stays as it was.
+        If the process is killed meanwhile, the earlier file is intact.
         """
         self.costs.save(Path(path))
 
@@ -174,13 +174,13 @@ class Speculator:
         A table is used for a model of the same class, configuration and dtype, on the same type of device with as many
         threads and the same torch; other tables are ignored, and saved again.
 
-        max_bytes: a larger file is refused before it is read; one of `calibrate` has a limit of its own.
+        max_bytes: a larger file is refused before it is read; `calibrate`'s files have a limit of their own.
 
-        Raises CostsError for another, a damaged or a forged file; OSError where it cannot be read.
+        Raises CostsError for a file that is damaged, forged or not one of these; OSError if it cannot be read.
         """
         self.costs.load(Path(path), max_bytes)
 
     def warn_once(self, model: Model, reason: str) -> None:
-        """Warn of a model that is not drafted for, once per reason."""
+        """Warn that a model is not drafted for, once per reason."""
         message = f"{type(model).__name__} {reason}: its text is decoded without drafts"
         self._warnings.warn(message, message, stacklevel=2)

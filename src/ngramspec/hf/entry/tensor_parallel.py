@@ -1,4 +1,4 @@
-"""Processes that hold one model together make the same drafting decisions."""
+"""Makes processes that share one model take the same drafting decisions."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ from ngramspec.hf.seam import device_mesh_of
 from ngramspec.hf.types import Model
 
 _DATA = ("fsdp", "dp", "ddp")
-"""Mesh dimensions along which each process decodes texts of its own."""
+"""Mesh dimensions along which processes decode different texts."""
 
 
 def agreed(budget: Budget, model: Model) -> Budget:
-    """`budget`, where this process holds all of `model`; otherwise one that decides for all processes that share it."""
+    """`budget` if this process holds all of `model`; otherwise one that decides for all processes that share it."""
     mesh = device_mesh_of(model)
     if mesh is None or mesh.size() == 1:
         return budget
@@ -28,7 +28,7 @@ def agreed(budget: Budget, model: Model) -> Budget:
 
 
 class AgreedBudget:
-    """A budget by which all processes of a model follow the decisions of the first one.
+    """A budget with which all processes of a model follow the decisions of the first one.
 
     Each has a clock of its own, and a pass is a collective call: if one process drafted and another did not, shapes
     would differ, and the pass would fail or hang.
@@ -40,16 +40,16 @@ class AgreedBudget:
         self._budget, self._groups, self._device = budget, groups, device
 
     def terms(self, rows: Sequence[Row], shape: Shape, costs: Costs) -> Terms:
-        """Return how sure the first process's budget wants tokens to be. All draft in the usual way.
+        """Return the survival that the first process's budget demands. All draft in the usual way.
 
-        A process that chose another way would draft other tokens.
+        A process that chose another way would draft different tokens.
         """
         least = self._budget.terms(rows, shape, costs).least[Way.BLIND]
         own = torch.tensor([least], dtype=torch.float32, device="cpu")
         return usual_terms(rows, float(self._of_first(own)[0]))
 
     def allot(self, drafts: Sequence[Draft], remaining: Sequence[int], shape: Shape, costs: Costs) -> list[int]:
-        """Return what the first process's budget says."""
+        """Return the lengths of the first process's budget."""
         own = torch.tensor(self._budget.allot(drafts, remaining, shape, costs), dtype=torch.int32, device="cpu")
         lengths: list[int] = self._of_first(own).tolist()
         return lengths

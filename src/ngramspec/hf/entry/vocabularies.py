@@ -1,4 +1,4 @@
-"""Whether the guards of a call were made with its model's tokenizer."""
+"""Checks that the guards of a call were made with its model's tokenizer."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,10 @@ from ngramspec.hf.rows.request import Request
 
 
 def check_vocabularies(request: Request) -> None:
-    """Raise GuardError where a guard among the processors was certainly made with another model's tokenizer.
+    """Raise GuardError if a guard among the processors was certainly made with another model's tokenizer.
 
-    Compared are the size of the vocabulary, the ids of the prompt, and the model's own ends of sequence, which must be
-    special tokens. Two tokenizers that agree in these are not told apart.
+    This compares the size of the vocabulary, the ids of the prompt, and the model's own ends of sequence, which must be
+    special tokens. Tokenizers that agree in these cannot be told apart.
     """
     model, ids = request.model, request.input_ids
     real = ids if request.mask is None else ids[request.mask[:, -ids.shape[1] :] != 0]

@@ -1,4 +1,4 @@
-"""Warnings that are given once, however many calls have the same reason."""
+"""Warnings that are given once per reason, however many calls have it."""
 
 import warnings
 
@@ -6,7 +6,7 @@ from ngramspec import forking
 from ngramspec.errors import NgramspecWarning
 
 MOST_REASONS = 256
-"""The most reasons. There are few, unless a reason contains something that changes with each call."""
+"""Most reasons that are kept. There are few, unless a reason contains something that changes with each call."""
 
 
 class WarningOnce:

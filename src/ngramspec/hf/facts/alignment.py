@@ -1,4 +1,4 @@
-"""Which models read the rows of a pass in line, because they take no position per token or no mask per query."""
+"""Models whose rows must be aligned in a pass, because they take no position per token or no mask per query."""
 
 import inspect
 from collections.abc import Iterable
@@ -23,16 +23,16 @@ OWN_MASKS = {
     "git": "makes room in its mask for a picture, where there is none too",
     "gpt_neo": "masks by the position of a query in its block, whatever its slot",
 }
-"""Model types that override a mask per query."""
+"""Model types that replace a mask per query by their own."""
 
 _ATTENTIONS = frozenset(("full_attention", "indexed_attention", "sliding_attention"))
 """Types of layers that take a mask per query, and keep no running state."""
 
 
 def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
-    """Why all rows of a pass must begin at one slot, as a clause that follows the model's name; None: they need not.
+    """Why all rows of a pass must begin at one slot, as a clause that follows the model's name; None if they need not.
 
-    A row of its own length needs a position of its own for each token and a mask of its own for each query.
+    Rows of different lengths need a position per token and a mask per query.
     model_kwargs: the inputs of the call, by name.
     """
     config = text_config(model)
@@ -68,14 +68,14 @@ def why_aligned_beside_states(model: Model, *, has_attention: bool) -> str | Non
 
 
 def _why_without_positions(model: Model) -> str | None:
-    """Why tokens do not have the positions that they are given."""
+    """Why tokens do not get the positions that are passed for them."""
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return "takes no position ids per row"
     return None if _keeps_positions(model, text_config(model)) else "changes the positions that it is given"
 
 
 def _keeps_positions(model: Model, config: Any) -> bool:
-    """Whether the model reads the position ids that `generate()` counts: PaliGemma adds one, Kosmos-2.5 drops them."""
+    """Whether the model uses the position ids of `generate()` unchanged: PaliGemma adds one, Kosmos-2.5 drops them."""
     ids, positions = torch.zeros((1, 2), dtype=torch.long, device="cpu"), torch.arange(2, device="cpu")[None]
     inputs = model.prepare_inputs_for_generation(
         ids,

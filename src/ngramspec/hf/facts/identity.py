@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Same:
-    """Identity of one object, by a weak reference; raises TypeError for what cannot have one."""
+    """Identity of one object, by a weak reference; raises TypeError for an object that cannot have one."""
 
     def __init__(self, thing: Any) -> None:
         self._reference = weakref.ref(thing)
@@ -23,7 +23,7 @@ class Same:
         return self._reference() is None
 
     def __hash__(self) -> int:
-        """Of the object."""
+        """Hash of the object's identity."""
         return self._id
 
     def __eq__(self, other: object) -> bool:
@@ -39,13 +39,13 @@ def is_gone(identity: Hashable) -> bool:
 
 
 def identity_of(thing: Any) -> Hashable | None:
-    """Equal for this object only, without keeping it alive; None for what takes no weak reference."""
+    """A value that is equal for this object only, and does not keep it alive; None if it takes no weak reference."""
     parts = [thing.__self__, thing.__func__] if inspect.ismethod(thing) else [thing]
     return joint_identity(parts)
 
 
 def joint_identity(things: Iterable[Any]) -> Hashable | None:
-    """As `identity_of`, for several objects together."""
+    """Like `identity_of`, for several objects together."""
     try:
         return tuple(map(Same, things))
     except TypeError:

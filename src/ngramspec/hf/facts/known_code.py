@@ -1,4 +1,4 @@
-"""Code that is known to read a block of tokens as it reads one after another."""
+"""Code that is known to read a block of tokens like single ones."""
 
 import functools
 import inspect
@@ -15,16 +15,16 @@ _KNOWN_MODULES = ("torch.nn.modules.", "torch.nn.utils.parametriz", "torch._dyna
 
 
 _KNOWN_CODE = ("torch.", "transformers.", "accelerate.", "timm.", "contextlib", "ngramspec.")
-"""Modules whose methods and hooks leave a pass as it is."""
+"""Modules whose methods and hooks do not change a pass."""
 
 
 _MOST_WRAPPED = 16
-"""Wrappers around a function that are looked through."""
+"""Most wrappers around a function that are looked through."""
 
 
 @functools.cache
 def known_classes() -> frozenset[str]:
-    """Names of transformers' classes that were tried and are drafted for."""
+    """Names of transformers' classes that were tried, and are drafted for."""
     return frozenset((files("ngramspec.hf.facts") / "families.txt").read_text(encoding="utf-8").split())
 
 
@@ -38,7 +38,7 @@ _verdicts: "weakref.WeakKeyDictionary[type, tuple[Same, bool]]" = weakref.WeakKe
 
 
 def is_known_class(cls: type) -> bool:
-    """Whether a module class is known, and its current `forward` too, which libraries replace."""
+    """Whether a module class is known, with its current `forward`, which libraries replace."""
     forward = getattr(cls, "forward", None)
     found = _verdicts.get(cls)
     if found is not None and found[0].holds(forward):
@@ -51,12 +51,12 @@ def is_known_class(cls: type) -> bool:
 
 
 def is_known_code(function: Any) -> bool:
-    """Whether a function, and all that it wraps, comes from a known module."""
+    """Whether a function, and everything that it wraps, comes from a known module."""
     return all(module.startswith(_KNOWN_CODE) for module in modules_of(function))
 
 
 def modules_of(function: Any, depth: int = 0) -> list[str]:
-    """Names of the modules that define a function, method, partial or callable object, and all that it wraps."""
+    """Names of the modules that define a function, method, partial or callable object, and everything that it wraps."""
     if depth == _MOST_WRAPPED:
         return ["too many wrappers"]
     if inspect.ismethod(function):

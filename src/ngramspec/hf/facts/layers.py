@@ -16,20 +16,20 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.types import Model
 
 ROLLS_BACK = frozenset[type]((DynamicLayer, DynamicSlidingWindowLayer)) | EMPTY_LAYERS
-"""Layers of transformers' caches that hold one key and value per token, of which a rollback forgets the last ones, and
-layers that hold nothing, because they have no attention or share the keys of others."""
+"""Layers of transformers' caches that hold one key and value per token, the last of which a rollback drops; and layers
+that hold nothing, because they have no attention or share the keys of others."""
 
 RANKS = INDEXED_LAYERS
-"""Layers that roll back as these do, of an attention that sees only the best of a long text."""
+"""Layers that roll back in the same way, of sparse attention, which sees only the best tokens of a long text."""
 
 READS_AGAIN = STATE_LAYERS
-"""Layers with a running state, which cannot forget: it is put back, and the accepted tokens are read again."""
+"""Layers with a running state, which cannot drop tokens: it is restored, and accepted tokens are read again."""
 
 ATTENTIONS = {
     False: ("full_attention", "indexed_attention", "hybrid"),
     True: ("sliding_attention", "hybrid_sliding"),
 }
-"""Types of layers, as configurations name them, that see the same slots: without a sliding window, and with one."""
+"""Names of layer types in configurations that see the same slots: without a sliding window, and with one."""
 
 
 def layers_of(model: Model) -> list[Any]:
@@ -39,7 +39,7 @@ def layers_of(model: Model) -> list[Any]:
 
 
 STATIC = frozenset[type]((StaticLayer, StaticSlidingWindowLayer))
-"""The same with a fixed number of slots."""
+"""Layers of the same kind with a fixed number of slots."""
 
 
 def windows_of(model: Model) -> list[int | None]:

@@ -15,15 +15,15 @@ def vocabulary(model: Model) -> int:
 
 
 def max_position(model: Model) -> int | None:
-    """Positions that the model knows, None where it states no limit."""
+    """Positions that the model knows, None if it states no limit."""
     return _stated_limit(model, ("max_decoder_position_embeddings", "max_target_positions", "max_position_embeddings"))
 
 
 def max_drafted_position(model: Model) -> int | None:
-    """Positions up to which drafts may reach, None where there is no limit.
+    """Positions up to which drafts may reach, None if there is no limit.
 
-    Some models state the limit under another name, and some mean something else by that name; so it bounds drafts only,
-    and no prompt is refused for it.
+    Some models state the limit under another name, and some use that name for something else. So it bounds drafts only,
+    and no prompt is refused because of it.
     """
     limit = max_position(model)
     return limit if limit is not None else _stated_limit(model, _OTHER_LIMITS)
@@ -60,5 +60,5 @@ def positions_needed(model: Model, prompt_length: int, max_new_tokens: int) -> i
 
 
 def reader_of(model: Model) -> Any:
-    """The module that reads the ids of the generated text: the model itself, or its decoder where it has an encoder."""
+    """The module that reads the ids of the generated text: the model itself, or its decoder if it has an encoder."""
     return model.get_decoder() if model.config.is_encoder_decoder else model

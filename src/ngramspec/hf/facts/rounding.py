@@ -1,10 +1,10 @@
-"""By how much rounding alone may make logits differ between passes over one token and over many."""
+"""How much logits may differ, by rounding alone, between passes over one token and over many."""
 
 import torch
 from torch import Tensor
 
 ULPS, HALF_ULPS = 256, 16
-"""The most that rounding explains, in units in the last place of the largest logit.
+"""The largest difference that rounding explains, in units in the last place of the largest logit.
 
 Measured on pico, whose passes over one and over many tokens differ by up to 50 units in single and 8 in double
 precision, and by less than one in half: there, kernels sum in single precision and round once.
@@ -17,14 +17,14 @@ def largest_difference(left: Tensor, right: Tensor) -> float:
 
 
 MOST_HALF_ULPS, MEAN_HALF_ULPS = 6.0, 1.0
-"""In half precision, the largest and the mean difference of a block's logits, in units as above, up to which a model is
-trusted. On SmolLM2-135M they differ by up to 2.6 and 0.6; layers that quantise by the whole pass differ by more."""
+"""In half precision, the bounds on the largest and the mean difference of a block's logits, in units as above, within
+which a model is trusted. SmolLM2-135M differs by up to 2.6 and 0.6; layers that quantise by the whole pass by more."""
 
 
 def why_not_rounding(plain: Tensor, block: Tensor, dtype: torch.dtype, scale: float = 1.0) -> str | None:
-    """Why rounding does not explain the difference between the logits `block` `[n, V]` and `plain`; None where it does.
+    """Why rounding does not explain the difference between the logits `block` `[n, V]` and `plain`; None if it does.
 
-    dtype: of the computation. Many models compute norms and softmax in single precision whatever that is.
+    dtype: of the computation. Many models compute norms and softmax in single precision regardless.
     scale: of the allowed difference; positions far into a block read many keys that were rounded differently.
     """
     dtype = torch.float32 if dtype is torch.float64 else dtype
@@ -47,7 +47,7 @@ def why_not_rounding(plain: Tensor, block: Tensor, dtype: torch.dtype, scale: fl
 def explicable(logits: Tensor) -> float:
     """The largest difference of `logits` that rounding can explain.
 
-    Logits that are masked out, as those of a padded vocabulary are, do not count.
+    Logits that are masked out, such as those of a padded vocabulary, do not count.
     """
     real = logits[logits > torch.finfo(logits.dtype).min / 2]
     num_ulps = HALF_ULPS if logits.element_size() < 4 else ULPS
@@ -55,6 +55,6 @@ def explicable(logits: Tensor) -> float:
 
 
 def _unit(logits: Tensor) -> float:
-    """The relative spacing of the numbers in the computation: TF32's where a GPU computes float32 with it."""
+    """The relative spacing of the numbers in the computation: TF32's if a GPU computes float32 with it."""
     is_tf32 = logits.is_cuda and logits.dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest"
     return 2.0**-10 if is_tf32 else torch.finfo(logits.dtype).eps

@@ -1,4 +1,4 @@
-"""Models with a running state: which of them read a block of tokens after a state as they read single ones."""
+"""Models with a running state: which of them read a block of tokens after a state like single ones."""
 
 import inspect
 
@@ -18,12 +18,12 @@ from ngramspec.hf.types import Model
 UNFIT = {
     "recurrent_gemma": "keeps its running state in its own modules, and not in its cache",
 }
-"""Model types whose running state cannot be put back."""
+"""Model types whose running state cannot be restored."""
 
 ALONE = dict.fromkeys(
     ("inkling_text", "inkling2_text", "inkling2_loop_text"), "counts the positions of all rows from one slot"
 )
-"""Model types whose rows cannot have states of their own in a batch."""
+"""Model types whose rows cannot have separate states in a batch."""
 
 
 _WITHOUT_STATES = frozenset(("full_attention", "sliding_attention", "chunked_attention"))
@@ -32,14 +32,14 @@ _WITHOUT_STATES = frozenset(("full_attention", "sliding_attention", "chunked_att
 def has_running_state(model: Model) -> bool:
     """Whether a layer of the cache of `model` keeps a running state."""
     if _WITHOUT_STATES.issuperset(getattr(text_config(model), "layer_types", None) or ()):
-        return False  # asked in each call, and making the layers of a cache takes half a millisecond
+        return False  # runs in each call, and making the layers of a cache takes half a millisecond
     if not works_with_dynamic_cache(model) and own_cache_class(model) is None:
         return False
     return any(isinstance(layer, LinearAttentionLayer) for layer in layers_of(model))
 
 
 def why_not_read_again(model: Model) -> str | None:
-    """Why rejected drafts cannot be undone in a `model` with a running state, as a clause; None where they can."""
+    """Why rejected drafts cannot be undone in a `model` with a running state, as a clause; None if they can."""
     config = text_config(model)
     if config.model_type in UNFIT:
         return UNFIT[config.model_type]
@@ -53,12 +53,12 @@ def why_not_read_again(model: Model) -> str | None:
 
 
 def why_not_in_a_batch(model: Model) -> str | None:
-    """Why `model` reads drafts of one row only, as a clause; None where it reads those of several."""
+    """Why `model` reads drafts of one row only, as a clause; None if it reads those of several."""
     return ALONE.get(text_config(model).model_type)
 
 
 def attention_windows(model: Model) -> set[int | None]:
-    """The sliding windows of the attention layers, None for full attention; empty where there is no attention."""
+    """The sliding windows of the attention layers, None for full attention; empty if there is no attention."""
     return {
         layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None
         for layer in layers_of(model)

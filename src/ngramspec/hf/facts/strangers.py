@@ -1,8 +1,8 @@
-"""Parts of a model that are not known to read a block of tokens as they read single ones.
+"""Parts of a model that are not known to read a block of tokens like single ones.
 
-Known are the classes of transformers in `families.txt`, each of which was tried, and what they consist of: unmodified
-modules of transformers and torch, without hooks. Anything else may look at the newest position only, count the tokens
-of a pass, or depend on the row index: adapters, quantised layers, steering hooks, subclasses that prepare their inputs.
+Known are the classes of transformers in `families.txt`, each of which was tried, and their parts: unmodified modules of
+transformers and torch, without hooks. Anything else may read the newest position only, count the tokens of a pass, or
+depend on the row index: adapters, quantised layers, steering hooks, subclasses that prepare their inputs.
 """
 
 import functools
@@ -23,7 +23,7 @@ from ngramspec.hf.types import Model
 
 _LAYERS_OF_LIBRARIES = ("peft.", "bitsandbytes.", "torch.ao.", "torchao.", "gptqmodel.", "awq.", "optimum.", "hqq.",
                         "transformers.integrations.")  # fmt: skip
-"""Layers that compute, and pass nothing on to other code."""
+"""Layers that only compute, and call no other code."""
 _KNOWN_TENSORS = (nn.Parameter, torch.Tensor)
 _METHODS = ("forward", "prepare_inputs_for_generation", "_update_model_kwargs_for_generation")
 
@@ -32,9 +32,9 @@ _METHODS = ("forward", "prepare_inputs_for_generation", "_update_model_kwargs_fo
 class Stranger:
     """One untried part of a model.
 
-    name: what it is and where, for messages. identity: for hooks and functions equal for the same object only, for
-        modules equal for the same class under the same name; None where one cannot be told from another.
-    runs_code: whether it is code around the passes of a model, which may pass on what it has seen.
+    name: what it is and where, for messages. identity: for hooks and functions, equal for the same object only; for
+        modules, equal for the same class under the same name; None if it cannot be identified.
+    runs_code: whether it is code around the passes of a model, which may keep what it has seen.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Stranger:
 
 
 def strangers_in(model: Model) -> list[Stranger]:
-    """The untried parts of `model`; for most models none, found in some 2 µs per module.
+    """The untried parts of `model`; none for most models. Takes some 2 µs per module.
 
-    Looked for in every call, because hooks and adapters come and go.
+    Runs in every call, because hooks and adapters come and go.
     """
     found = [*_of_class(model), *_of_attention(model)]
     for hooks in (torch_module._global_forward_hooks, torch_module._global_forward_pre_hooks):
@@ -89,7 +89,7 @@ def _of_class(model: Model) -> Iterator[Stranger]:
 
 
 def _of_attention(model: Model) -> Iterator[Stranger]:
-    """The attention function, where it is not transformers' own."""
+    """The attention function, if it is not transformers' own."""
     name = attention_of(model)
     eager = getattr(sys.modules.get(type(model).__module__), "eager_attention_forward", None)
     function = eager if name == "eager" else ALL_ATTENTION_FUNCTIONS.get(name)
@@ -98,7 +98,7 @@ def _of_attention(model: Model) -> Iterator[Stranger]:
 
 
 def _is_known(module: nn.Module) -> bool:
-    """Whether a module, taken alone, is known; checked for each module in each call."""
+    """Whether a module on its own is known; runs for each module in each call."""
     if module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__:
         return False
     if not is_known_class(type(module)):
@@ -110,7 +110,7 @@ def _is_known(module: nn.Module) -> bool:
 
 
 def _of_module(module: nn.Module, name: str) -> Iterator[Stranger]:
-    """What is unknown about the module called `name`."""
+    """The untried parts of the module called `name`."""
     for hooks in (module._forward_hooks, module._forward_pre_hooks):
         for hook in tuple(hooks.values()):
             if not is_known_code(hook):
@@ -143,7 +143,7 @@ def _hook(name: str, hook: Any) -> Stranger:
 
 
 def _is_bound(method: Any, model: Model, name: str) -> bool:
-    """Whether `method`, set on the instance, is just the one of its class."""
+    """Whether `method`, set on the instance, is just that of its class."""
     own = getattr(type(model), name)
     return inspect.ismethod(method) and method.__self__ is model and method.__func__ is own
 

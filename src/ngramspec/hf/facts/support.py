@@ -1,4 +1,4 @@
-"""Which models can be drafted for: those whose cache can be rolled back."""
+"""Tells which models can be drafted for: those whose cache can be rolled back."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.types import Model
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
-"""Those that are tested. flash_attention runs on a GPU only; flex_attention is recompiled for each block width."""
+"""Tested attention implementations. flash_attention needs a GPU; flex_attention is recompiled for each block width."""
 
 
 ONE_BY_ONE = {
@@ -29,17 +29,17 @@ ONE_BY_ONE = {
     "voxtral_realtime": "hears a frame of sound with each token",
     "xlm": "reads a mask token after each text",
 }
-"""Model types whose cache is right only when tokens are read one at a time."""
+"""Model types whose cache is correct only if tokens are read one at a time."""
 
 
 _WITH_DROPOUT = ("torch.nn.modules.dropout", "transformers.models.")
-"""Packages of modules that draw random numbers in training mode; elsewhere `training` may be set without effect."""
+"""Packages whose modules draw random numbers in training mode; elsewhere `training` may have no effect."""
 
 
 def why_undrafted(model: Model) -> str | None:
-    """Why no draft can be rolled back in `model`, as a clause that follows its name; None where drafts are fine.
+    """Why no draft can be rolled back in `model`, as a clause that follows its name; None if drafts are fine.
 
-    A whitelist of cache layers: one key and value per token, which is forgotten, or a running state, which is put back.
+    A whitelist of cache layers: one key and value per token, which is dropped, or a running state, which is restored.
     Flags such as `_is_stateful` miss models that keep a running state (MiniMax, LFM2, …).
     """
     if has_running_state(model):
@@ -70,7 +70,7 @@ def why_undrafted(model: Model) -> str | None:
 
 
 def _why_by_configuration(model: Model) -> str | None:
-    """What in the configuration rules drafts out."""
+    """What in the configuration excludes drafts."""
     config = text_config(model)
     if getattr(config, "is_decoder", True) is False and not model.config.is_encoder_decoder:
         return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
@@ -85,11 +85,11 @@ def _why_by_configuration(model: Model) -> str | None:
 
 
 def _has_one_embedding(reader: Any) -> bool:
-    """Whether token ids are read with one embedding table: models with several codebooks have more, and some composite
-    models cannot say."""
+    """Whether token ids are read with one embedding table. Models with several codebooks have more, and some composite
+    models cannot tell."""
     try:
         return hasattr(reader.get_input_embeddings(), "weight")
-    except (AttributeError, NotImplementedError):  # what transformers raises where it finds none
+    except (AttributeError, NotImplementedError):  # raised by transformers if it finds none
         return False
 
 
@@ -99,11 +99,11 @@ def _counts_along_padding(decoder: Any) -> bool:
 
 
 def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
-    """Why no draft can be checked in texts that grow from `shortest` tokens to `longest`.
+    """Why no draft can be verified in texts that grow from `shortest` tokens to `longest`.
 
-    Some rotary embeddings scale all positions of a pass by the largest one in it. A draft may then scale the tokens
-    before it, and rows of other lengths each other's. A sparse attention that leaves tokens out may rank two of them
-    alike, and which of these it takes may depend on how many slots there are.
+    Some rotary embeddings scale all positions of a pass by the largest one in it. Then a draft may scale the tokens
+    before it, and rows of different lengths scale each other's. A sparse attention that leaves tokens out may rank two
+    of them equally, and its choice may depend on the number of slots.
     """
     config = text_config(model)
     most = most_ranked(model)
@@ -122,7 +122,7 @@ def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
 
 
 def most_ranked(model: Model) -> int | None:
-    """Tokens that a sparse attention of `model` sees of a longer text; None where it has none that ranks tokens."""
+    """Tokens that a sparse attention of `model` sees of a longer text; None if it has none that ranks tokens."""
     most = getattr(text_config(model), "index_topk", None)
     if not isinstance(most, int) or not any(type(layer) in RANKS for layer in layers_of(model)):
         return None

@@ -1,1 +1,1 @@
-"""A `generate()` call and its rows, and how their tokens are read off the logits of a pass."""
+"""A `generate()` call and its rows, and how their tokens are chosen from the logits of a pass."""

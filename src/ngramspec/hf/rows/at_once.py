@@ -1,4 +1,4 @@
-"""Greedy rows whose processors do not look at the text: one argmax over all rows and positions."""
+"""Greedy rows whose processors do not read the text: one argmax over all rows and positions."""
 
 from collections.abc import Sequence
 
@@ -27,11 +27,11 @@ class _Greedy(OneRow):
 
 
 class _GreedyGuarded(_Greedy):
-    """A row whose tokens are already chosen, as far as its guards allow them.
+    """A row whose tokens are already chosen, as far as its guards allow.
 
-    Where guards are the only processors, only the argmax is looked up in their masks: if it is allowed, it is also the
-    largest of the allowed logits. If not, that one position is masked. Otherwise a pass over ten drafted tokens of a
-    vocabulary of 131 k would copy and mask 6 MB of logits, most of which are never used.
+    If guards are the only processors, only the argmax is looked up in their masks: if it is allowed, it is also the
+    largest of the allowed logits. If not, that one position is masked. Masking everything would copy 6 MB of logits, in
+    a pass over ten drafted tokens of a vocabulary of 131 k, and most of them are never used.
     """
 
     def at(self, position: int) -> Sequence[int | None]:

@@ -1,4 +1,4 @@
-"""What the rows of one `generate()` call share: processors, text and stream."""
+"""State that the rows of one `generate()` call share: processors, text and stream."""
 
 from collections.abc import Sequence
 
@@ -19,15 +19,15 @@ from ngramspec.hf.rows.row import ModelRow
 
 
 class Call(Together):
-    """One call: its rows, and what belongs to all of them.
+    """One call: its rows, and their shared state.
 
-    in_step: whether position j of all rows is processed together, which an unknown processor or criterion needs, and
-        the recorded scores of a batch.
+    in_step: whether position j of all rows is processed together, as an unknown processor or criterion needs, or the
+        recorded scores of a batch.
     asked_to_end: for each row in step, whether a criterion has ended it.
     is_ragged: whether each row may have slots of its own (`Request.is_ragged`).
-    is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
-    is_bare: greedy without processors but guards, streams, and criteria other than an end of sequence and the limit.
-        What a row emits is the argmax if its guards allow it, and nobody is called.
+    is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor reads the text.
+    is_bare: greedy, with no processors but guards, no stream, and no criteria but an end of sequence and the limit. A
+        row then emits the argmax if its guards allow it, and no code of the caller's runs.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Call(Together):
     def process(self, input_ids: Tensor, logits: Tensor, asked: Sequence[Asked | None]) -> Tensor:
         """Scores `float32[n, V]` from logits `[n, V]`: always copied, to the prompt's device.
 
-        asked: what each line belongs to; None where it does not matter.
+        asked: the owner of each line; None if it does not matter.
         """
         raw = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
         scores = self.processors(input_ids, raw, asked)
@@ -72,7 +72,7 @@ class Call(Together):
         return scores
 
     def pick(self, scores: Tensor, row: ModelRow, position: int) -> int | None:
-        """Choose a token from `scores` `float32[1, V]`; None where the row's guards leave none, which ends the row."""
+        """Choose a token from `scores` `float32[1, V]`; None if the row's guards leave none, which ends the row."""
         if not row.masks:
             return row.picker.pick(scores)
         error = row.masks.why_stuck(row.index, position)
@@ -87,12 +87,12 @@ class Call(Together):
         return None
 
     def fail(self, row: ModelRow, error: GuardError) -> None:
-        """End a row, because its guard cannot go on."""
+        """End a row whose guard cannot go on."""
         row.fail(error)
         self.flush()
 
     def flush(self) -> None:
-        """Stream what is complete; after the stopping criteria have run, as in plain `generate()`."""
+        """Stream complete columns; after the stopping criteria have run, as in plain `generate()`."""
         if self._stream is not None:
             self._stream.flush(self.rows, self.pad_token)
 

@@ -16,8 +16,8 @@ from ngramspec.hf.seam import (
 class GivenCache:
     """The cache of a call, copied before the first pass, and left as plain decoding leaves it.
 
-    cache: a `DynamicCache` or `StaticCache`, or an `EncoderDecoderCache` whose self-attention has one; None where the
-        model makes one of its own.
+    cache: a `DynamicCache` or `StaticCache`, or an `EncoderDecoderCache` whose self-attention has one; None if the
+        model makes its own.
     """
 
     cache: Any
@@ -29,7 +29,7 @@ class GivenCache:
 
     @property
     def length(self) -> int:
-        """Slots that hold keys, padding included; 0 in a cache without keys, which is never continued."""
+        """Slots with keys, padding included; 0 in a cache without keys, which is never continued."""
         if self.cache is None:
             return 0
         layers = self.own.layers
@@ -48,7 +48,7 @@ class GivenCache:
         return isinstance(self.own, StaticCache)
 
     def num_slots(self, windows: Sequence[int | None]) -> int | None:
-        """Slots of a static cache; None where each layer keeps a whole window and forgets what is before it.
+        """Slots of a static cache; None if each layer keeps a whole window and drops what is before it.
 
         windows: of its layers, in tokens.
         """
@@ -58,10 +58,10 @@ class GivenCache:
 
     @property
     def own(self) -> Any:
-        """The cache of self-attention."""
+        """The self-attention cache."""
         return self.cache.self_attention_cache if isinstance(self.cache, EncoderDecoderCache) else self.cache
 
 
 def holds_keys(layer: Any) -> bool:
-    """Whether a layer of a cache holds keys by now; layers that share the keys of others never do."""
+    """Whether a layer of a cache has keys yet; layers that share the keys of others never do."""
     return bool(layer.is_initialized) and layer.keys is not None

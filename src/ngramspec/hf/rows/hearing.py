@@ -1,4 +1,4 @@
-"""Rows whose sessions heed it are told what the model held for likely where it chose their tokens."""
+"""Passes the model's likeliest tokens, at the positions where it chose, to rows whose sessions heed them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from ngramspec.hf.rows.row import ModelRow
 
 
 def hear(logits: PassLogits) -> None:
-    """Tell the rows of a pass whose tokens are committed; one look at the logits for all of them."""
+    """Pass them to the rows of a pass after their tokens were committed; the logits are read once for all rows."""
     told: list[tuple[ModelRow, int]] = []
     lines: list[int] = []
     columns: list[int] = []

@@ -1,4 +1,4 @@
-"""Rows of a call that move together; those that have ended go on with padding."""
+"""Rows of a call that advance together; those that have ended go on with padding."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from ngramspec.hf.rows.logits import RowLogits
 
 
 class InStep:
-    """All rows of a call, with padding for those that have ended: processors see what they see in plain decoding."""
+    """All rows of a call, with padding for those that have ended: processors get what they get in plain decoding."""
 
     def __init__(self, call: Call, shares: Sequence[RowLogits]) -> None:
         """shares: of all rows of the call, in order."""
@@ -40,4 +40,4 @@ class InStep:
         for row in new:
             row.ended = True
         call.flush()
-        return bool(new)  # drafts of rows that ended do not continue with padding
+        return bool(new)  # drafts of rows that ended do not go on with padding

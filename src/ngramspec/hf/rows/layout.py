@@ -1,11 +1,11 @@
-"""A tree as a pass reads it: depth first, the surest child first, so that its surest path is a run of slots.
+"""The order in which a pass reads a tree: depth first, surest child first. So its surest path is a run of slots.
 
     tree     the ─┬─ cat ─┬─ sat ── on        node     0    1    2    3    4    5
                   │       └─ ran              token    cat  sat  on   ran  dog  sat
                   └─ dog ─── sat              depth    0    1    2    1    0    1
 
-Where the walk stays on that path, the keys of what it accepts lie where the row's text has them. Nodes after a branch
-lie further on, and are moved.
+If the walk stays on that path, the keys of accepted tokens are already in the slots of the row's text. Keys of nodes
+after a branch are in later slots, and are moved.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 class Layout:
     """The nodes of a tree in the order of their columns.
 
-    tree: in that order. tokens: of its nodes. depths: of its nodes, 0 for those that follow the row's text.
+    tree: in that order. tokens: of its nodes. depths: of its nodes; 0 for nodes that follow the row's text.
     """
 
     tree: Tree
@@ -47,7 +47,7 @@ class Layout:
         return [self.tokens[each] for each in reversed(path)]
 
     def path(self, tokens: Sequence[int]) -> list[int]:
-        """The nodes that `tokens` walk over, all of them from the root on."""
+        """The nodes that a walk over `tokens` from the root visits; there is one for each."""
         children, node, nodes = self.tree.children(), ROOT, []
         for token in tokens:
             node = children[node, token]
@@ -64,7 +64,7 @@ class Layout:
         return emitted
 
     def seen(self, window: int | None) -> BoolArray:
-        """Which nodes each one sees, `bool[K, K]`: itself, and its ancestors within a sliding window."""
+        """Which nodes each node sees, `bool[K, K]`: itself, and its ancestors within a sliding window."""
         size = len(self.tokens)
         seen = np.eye(size, dtype=np.bool_)
         for node, parent in enumerate(self.tree.parents.tolist()):
@@ -77,7 +77,7 @@ class Layout:
 
 
 NO_TREES: Mapping[int, Layout] = MappingProxyType({})
-"""Layouts by row, where all drafts are chains."""
+"""Layouts by row if all drafts are chains: none."""
 
 
 def layout_of(draft: Draft) -> Layout | None:
@@ -98,7 +98,7 @@ def layout_of(draft: Draft) -> Layout | None:
 
 
 def _depth_first(parents: Sequence[int]) -> list[int]:
-    """The nodes, each followed by all that descend from it; of siblings the earlier, and surer, one first."""
+    """The nodes, each followed by its descendants; among siblings the earlier, and surer, one first."""
     children: dict[int, list[int]] = {}
     for node in reversed(range(len(parents))):
         children.setdefault(parents[node], []).append(node)

@@ -11,11 +11,11 @@ from ngramspec.hf.rows.layout import NO_TREES, Layout
 from ngramspec.hf.rows.row import ModelRow
 
 SAMPLED = 8
-"""Logits per position that are checked: a query that has read something not finite has NaN in all of them."""
+"""Number of logits per position that are checked: a query that read a non-finite value has NaN in all of them."""
 
 
 class PassLogits:
-    """Logits `[R, Q, V]` of a pass, and where those of each row are.
+    """Logits `[R, Q, V]` of a pass, and the location of each row's share.
 
     drafts: K tokens for each of `rows`. lines: each row's index among the R. starts: the column that chooses its first
         token; K more follow. layouts: by number, of the drafts that are trees; those have a column per node, after one.
@@ -36,11 +36,11 @@ class PassLogits:
         self._chosen: list[list[int]] | None = None
 
     def share(self, number: int) -> "RowLogits":
-        """What belongs to the row of this number."""
+        """The share of the row with this number."""
         return RowLogits(self.rows[number], self.drafts[number], self, self.lines[number], self.starts[number])
 
     def chosen(self) -> list[list[int]]:
-        """The argmax of each position, R lists of Q; of fill it means nothing.
+        """The argmax of each position, R lists of Q; meaningless for fill.
 
         Computed once for all calls. Not a `cached_property`: in Python 3.11 its lock is shared by all threads, and
         may be held in a forked child.
@@ -52,7 +52,7 @@ class PassLogits:
 
     @property
     def has_poison(self) -> bool:
-        """Whether a pass over drafts computed NaN for a row: an overflow at a draft may cause it in spite of masks.
+        """Whether a pass over drafts computed NaN for a row: an overflow in a draft may cause that in spite of masks.
 
         Zero times infinity is NaN, so a masked value that is not finite poisons every query that could have seen it.
         """
@@ -67,10 +67,10 @@ class PassLogits:
 
 
 class RowLogits(NamedTuple):
-    """One row's share of a pass: its draft of K tokens, and where the logits are that verify it.
+    """One row's share of a pass: its draft of K tokens, and the location of the logits that verify it.
 
     of_pass: the logits of all rows. line: the row's index there. start: the column that chooses the first token.
-    layout: of a draft that is a tree; its position n + 1 is that after node n.
+    layout: of a draft that is a tree; position n + 1 is the one after node n.
     """
 
     row: ModelRow
@@ -82,12 +82,12 @@ class RowLogits(NamedTuple):
 
     @property
     def columns(self) -> slice:
-        """K + 1 of them."""
+        """Its K + 1 columns."""
         return slice(self.start, self.start + len(self.draft) + 1)
 
     @property
     def logits(self) -> Tensor:
-        """`[K + 1, V]`."""
+        """Its logits `[K + 1, V]`."""
         return self.of_pass.logits[self.line, self.columns]
 
     @property
@@ -96,5 +96,5 @@ class RowLogits(NamedTuple):
         return self.of_pass.chosen()[self.line][self.columns]
 
     def at(self, position: int) -> Tensor:
-        """`[1, V]`."""
+        """The logits `[1, V]` at `position`."""
         return self.of_pass.logits[self.line, self.start + position][None]

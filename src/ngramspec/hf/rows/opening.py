@@ -1,4 +1,4 @@
-"""Opening a call and its rows: each row with its session, prompt, positions, guards and generator."""
+"""Opens a call and its rows: each row with its session, prompt, positions, guards and generator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,9 +27,9 @@ from ngramspec.stats import Counters
 
 @dataclass(frozen=True, slots=True)
 class RowDrafter:
-    """What drafts for one row: a drafter, told the row's segment.
+    """The drafter of one row, and the row's segment.
 
-    references: texts that drafts may copy from though the model does not read them.
+    references: texts that drafts may copy from although the model does not read them.
     """
 
     drafter: Drafter
@@ -41,7 +41,7 @@ class RowDrafter:
 class RowChoice:
     """How the tokens of one row are chosen.
 
-    guides: matchers that keep its drafts within adopted constraints, which mask by themselves.
+    guides: matchers that keep its drafts within adopted constraints, which do their own masking.
     """
 
     picker: Picker
@@ -113,8 +113,8 @@ def open_rows(request: Request, call: Call, drafters: Sequence[RowDrafter], choi
             Counters(requests=1),
             RowSteering(held, [*references, prompt], stops.first_eos) if held else None,
             call,
-            # Drafts of unequal lengths would shift prompts against each other: the model could not mask them as in
-            # plain decoding, and a mask per query of a long prompt costs more than a draft brings. And models with
+            # Drafts of unequal lengths would shift prompts against each other. The model could not mask them as in
+            # plain decoding, and a mask per query of a long prompt costs more than a draft gains. Also, models with
             # untried parts passed their trial after a prompt, not within its pass.
             drafts_with_prompt=len(prompts) == 1 and call.is_ragged and not request.has_strangers,
             num_cached=cached,
@@ -122,7 +122,7 @@ def open_rows(request: Request, call: Call, drafters: Sequence[RowDrafter], choi
             pad_token=call.pad_token,
             positions=positions[index],
             max_position=limit,
-            # A row in line may be ahead by REACH; one token is the last chosen one.
+            # An aligned row may be ahead by REACH; one token is the last chosen one.
             most_drafted=NO_LIMIT if request.tried_width is None else request.tried_width - 1 - REACH,
             vocabulary=num_tokens,
             stops=stops,

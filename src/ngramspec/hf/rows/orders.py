@@ -1,8 +1,9 @@
-"""In which order the target's choices are read off a pass: three orders, one rule of acceptance (`decoding/commit.py`).
+"""The order in which the target's choices are read from a pass: three orders, one acceptance rule
+(`decoding/commit.py`).
 
-- at once (greedy, nothing looks at the text): one argmax over all rows and positions. Where besides nobody is called,
-  and none of them ends the row, the choices are settled: committed as they are, without being asked for.
-- row by row (a single row, or nothing looks across rows): each row walks down its own draft.
+- at once (greedy, nothing reads the text): one argmax over all rows and positions. If no code of the caller's runs and
+  no choice ends the row, the choices are settled: committed without a call for each.
+- row by row (a single row, or nothing depends on other rows): each row walks down its own draft.
 - in step (a batch with an unknown processor or criterion, or with recorded scores): position j of all rows together,
   with plain's `[B, L]` arguments; the pass ends where the first row leaves its draft, or ends.
 """
@@ -23,7 +24,7 @@ from ngramspec.hf.rows.row_by_row import GuardedTree, KeepingErrors, RowByRow, W
 
 
 def begin(plans: Sequence[Plan], layouts: Mapping[int, Layout] = NO_TREES) -> None:
-    """Before the forward pass: start to fill the masks of guarded rows, of trees along the surest path.
+    """Before the forward pass, start to fill the masks of guarded rows; in trees along the surest path.
 
     layouts: by number, of the drafts that branch.
     """
@@ -38,9 +39,9 @@ def begin(plans: Sequence[Plan], layouts: Mapping[int, Layout] = NO_TREES) -> No
 
 
 def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled], list[TreeChoices]]:
-    """What the logits of a pass choose: each call's rows together, in its order, but those that are settled.
+    """The choices of a pass: those of each call's rows together, in the call's order, and apart those that are settled.
 
-    Rows with trees come last; they move alone.
+    Rows with trees come last; they advance alone.
     """
     settled: list[Settled] = []
     argmax = logits.chosen() if any(call_of(row).is_bare for row in logits.rows) else []
@@ -64,7 +65,7 @@ def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled], list[T
     choices: list[Choices] = []
     trees: list[TreeChoices] = []
     for call, own in by_call.items():
-        for share, each in zip(own, _of_call(call, own), strict=False):  # those in step are one, and have no trees
+        for share, each in zip(own, _of_call(call, own), strict=False):  # rows in step are one item, and have no trees
             if share.layout is None:
                 choices.append(each)
             else:
@@ -73,19 +74,19 @@ def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled], list[T
 
 
 def _is_settled(row: ModelRow, draft: Sequence[int], chosen: Sequence[int]) -> bool:
-    """Whether none of the argmaxes `chosen` could end the row, and its guards allow those that will be committed."""
+    """Whether no argmax in `chosen` could end the row, and its guards allow those that will be committed."""
     if len(chosen) >= row.remaining or not row.stops.eos_tokens.isdisjoint(chosen):
         return False
     return not row.masks or row.masks.allow_all(chosen[: common_length(draft, chosen) + 1])
 
 
 def _is_sure(row: ModelRow, layout: Layout, path: Sequence[int]) -> bool:
-    """Whether a walk stayed on the surest path of its tree, along which masks are filled."""
+    """Whether a walk stayed on the surest path of its tree, along which masks are filled in advance."""
     return path == layout.surest[: len(path)] and row.masks.covers(len(path))
 
 
 def _lacks_masks(share: RowLogits) -> bool:
-    """Whether there are nodes whose masks are filled only if they are walked over."""
+    """Whether there are nodes whose masks are filled only when a walk reaches them."""
     return share.layout is not None and bool(share.row.masks)
 
 

@@ -1,4 +1,4 @@
-"""One `generate()` call, as transformers hands it to a decoding loop."""
+"""One `generate()` call, as transformers passes it to a decoding loop."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +18,14 @@ from ngramspec.hf.types import Model
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Inputs are already expanded, special tokens and limits resolved, processors and criteria merged.
+    """A call whose inputs are already expanded, special tokens and limits resolved, processors and criteria merged.
 
     A text takes *slots* of a cache, padding included. They are the columns of `input_ids`, except in a chat that is
-    continued with its new tokens only: the tokens before those have slots too, as the mask says.
+    continued with its new tokens only: the earlier tokens have slots, too, as the mask says.
 
     input_ids: `int64[B, P]`, padded; of an encoder-decoder model the decoder's.
-    model_kwargs: what else `generate()` would feed the model. stream: where tokens go as they are made.
-    inputs_tensor: `[B', S]`, what `generate()` was called with: an encoder's input, or `input_ids`; None if unknown.
+    model_kwargs: other inputs that `generate()` would feed the model. stream: where tokens go as they are made.
+    inputs_tensor: `[B', S]`, the input of `generate()`: an encoder's input, or `input_ids`; None if unknown.
     tried_width: tokens of the widest pass that a model with untried parts passed its trial with; None for known models.
     takes_trees: whether drafts may be trees, if rows have slots of their own; models with untried parts are tried.
     """
@@ -42,12 +42,12 @@ class Request:
     takes_trees: bool = True
 
     def is_ragged(self) -> bool:
-        """Whether each row may have slots of its own. Looks through the model and its inputs: call it once."""
+        """Whether each row may have slots of its own. Searches the model and its inputs: call it once."""
         return why_aligned(self.model, self.given_inputs) is None
 
     @property
     def has_strangers(self) -> bool:
-        """Whether something in the model may depend on the row index, so that no row may be dropped."""
+        """Whether some part of the model may depend on the row index, so that no row may be dropped."""
         return self.tried_width is not None
 
     @property
@@ -57,7 +57,7 @@ class Request:
 
     @property
     def given_inputs(self) -> list[str]:
-        """Names of the inputs that are not empty: a model that takes pictures gets none with a text alone."""
+        """Names of the inputs that are not empty: a model for images gets none with text alone."""
         return [
             name
             for name, value in self.model_kwargs.items()
@@ -83,7 +83,7 @@ class Request:
 
     @property
     def has_several_positions(self) -> bool:
-        """Whether a token of the prompt has different positions in text, time, height and width, as pictures have."""
+        """Whether a token of the prompt has different positions in text, time, height and width, as images have."""
         positions = self._given_positions
         return positions is not None and positions.dim() == 3 and bool((positions != positions[:1]).any())
 
@@ -95,7 +95,7 @@ class Request:
     @property
     def num_slots(self) -> int:
         """Slots that the prompt takes: P, and those of earlier tokens that `input_ids` leaves out."""
-        # Of a mask of ones, generate() keeps its length only.
+        # generate() keeps only the length of a mask of ones.
         lengths = [self.input_ids.shape[1], mask_length_of(self.config)]
         positions = self.model_kwargs.get("position_ids")
         for given in (self.mask, positions):
@@ -109,17 +109,17 @@ class Request:
 
     @property
     def cache(self) -> GivenCache:
-        """The cache that the call comes with."""
+        """The cache that was passed in the call."""
         return GivenCache(self.model_kwargs.get(CACHE))
 
     @property
     def keeps_cache(self) -> bool:
-        """Whether the caller gets the cache: it must then hold what plain decoding leaves there."""
+        """Whether the caller gets the cache: it must then have the content that plain decoding leaves there."""
         return bool(self.config.return_dict_in_generate) or self.cache.is_callers
 
     @property
     def stops(self) -> Stops:
-        """The criteria, with the limit that holds."""
+        """The criteria, with the limit that applies."""
         return Stops(self.criteria, self.config.max_length)
 
     @property
@@ -130,11 +130,11 @@ class Request:
 
     @property
     def references(self) -> list[list[TokenArray]]:
-        """Texts that rows may copy from besides their own, each row by row: what an encoder read, if it read ids."""
+        """Texts besides their own that rows may copy from, each row by row: the encoder's input, if it was ids."""
         read = self.inputs_tensor
         if not self.has_encoder or read is None or read.dim() != 2 or read.is_floating_point():
             return []
-        if bool((read < 0).any()):  # transformers' stand-in for ids, where the caller passed the encoder's output
+        if bool((read < 0).any()):  # transformers' stand-in for ids if the caller passed the encoder's output
             return []
         mask = self.model_kwargs.get("attention_mask")
         num_copies = len(self.input_ids) // len(read)  # num_return_sequences

@@ -21,16 +21,16 @@ from ngramspec.stats import Counters, GuardOutcome
 IntArray = npt.NDArray[np.int64]
 
 REACH = 4
-"""Tokens by which a row that is read in line may be ahead of the slowest one and still take part in a pass."""
+"""Tokens by which an aligned row may be ahead of the slowest one and still take part in a pass."""
 
 _is_steered: ContextVar[bool] = ContextVar("is_steered", default=True)
 
 
 @contextmanager
 def unsteered() -> Iterator[None]:
-    """Within the `with` block, and this thread, drafts reach the masks unsteered, with illegal tokens in them.
+    """Within the `with` block, in this thread, drafts reach the masks unsteered, with illegal tokens in them.
 
-    Only for tests: steering drops what the masks would refuse, and so hides whether they do.
+    Only for tests: steering drops what the masks would refuse, and so hides whether they refuse it.
     """
     token = _is_steered.set(False)
     try:
@@ -44,17 +44,17 @@ class ModelRow(Row):
     """A row of a `generate()` call.
 
     index: its number in the batch. pad_token: what it reads once it has ended.
-    positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
+    positions: `int64[S]`, position ids of the prompt's slots; those of emitted tokens continue from the last one.
     shift: position id minus slot after the prompt, padding or not. num_prompt_slots: S.
     max_position: positions that the model knows. No draft crosses it, because plain decoding might end before.
-    num_undraftable: of the `remaining` tokens the last ones, which are not drafted: the bonus token, and those beyond
+    num_undraftable: how many of the `remaining` tokens are not drafted, at the end: the bonus token, and those beyond
         `max_position`.
     vocabulary: token ids that the model knows. stops: when it ends. picker: chooses its tokens.
-    masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which masks by itself; they only
-        keep drafts within it, and one that loses the text is dropped.
-    num_shared: tokens of its prompt that were copied from another row's line instead of being read.
-    error: why it ended, where its guard could not go on or its call's own code has raised.
-    line: of the cache, where its keys are, if its target moves rows from line to line.
+    masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which does its own masking; they
+        only keep drafts within it, and one that cannot follow the text is dropped.
+    num_shared: tokens of its prompt that were copied from another row's line instead of read.
+    error: why it ended, if its guard could not go on or code of its call raised.
+    line: the cache line with its keys, if its target moves rows from line to line.
     """
 
     index: int = field(kw_only=True)
@@ -74,14 +74,14 @@ class ModelRow(Row):
     num_undraftable: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Position ids count on from the prompt's last one."""
+        """Continue position ids from the prompt's last one."""
         self.num_prompt_slots = self.positions.size
         self.shift = int(self.positions[-1]) + 1 - self.num_prompt_slots
         num_positions = self.max_position - (self.num_cached + len(self.pending) + self.shift)
         self.num_undraftable = max(1, self.remaining - num_positions)
 
     def may_branch(self) -> bool:
-        """As `Row.may_branch`; not in the pass that reads the prompt, which the model masks itself."""
+        """As `Row.may_branch`, but not in the pass that reads the prompt, which the model masks itself."""
         return not self.reads_prompt and Row.may_branch(self)
 
     def room(self, max_tokens: int) -> int:
@@ -95,7 +95,7 @@ class ModelRow(Row):
         return None if self.steering is None else Row.led_draft(self, room, min_survival, branches=branches)
 
     def known(self, draft: Draft) -> Draft:
-        """The head of `draft` up to the first id that the model does not know: that would kill the process on a GPU."""
+        """The head of `draft` up to the first id that the model does not know: on a GPU that would kill the process."""
         tokens = draft.tokens.tolist()
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
             unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
@@ -103,11 +103,11 @@ class ModelRow(Row):
         return draft
 
     def matchers(self) -> list[Matcher]:
-        """The matchers of the row's guards, and those that only keep its drafts within adopted constraints."""
+        """The matchers of the row's guards, and those that keep its drafts within adopted constraints."""
         return [*self.masks.matchers, *self.guides] if _is_steered.get() else []
 
     def advance(self, tokens: TokenArray) -> None:
-        """As `Row.advance`; where the backend of a guard cannot follow, the row ends."""
+        """As `Row.advance`; if the backend of a guard cannot follow, the row ends."""
         committed = tokens.tolist()
         self.guides = [matcher for matcher in self.guides if _follows(matcher, committed)]
         try:
@@ -122,7 +122,7 @@ class ModelRow(Row):
         return self.call.keeps_errors
 
     def fail(self, error: GuardError) -> None:
-        """End the row, because its guard cannot go on."""
+        """End the row, whose guard cannot go on."""
         text = self.masks.matchers[0].vocabulary.decode(self.emitted)
         error.row, error.tokens, error.text = self.index, list(self.emitted), text.decode(errors="replace")
         self.error = error
@@ -130,7 +130,7 @@ class ModelRow(Row):
         self.masks.drop()
 
     def counted(self) -> Counters:
-        """Its counters, to be asked for once, at its end: how its guarded text ended, and what its masks took."""
+        """Its counters, with how its guarded text ended and the time of its masks; to be called once, at its end."""
         outcome = self._outcome()
         if outcome is not None:
             self.counters.num_guarded_per_outcome = {outcome: 1}
@@ -138,7 +138,7 @@ class ModelRow(Row):
         return self.counters
 
     def _outcome(self) -> GuardOutcome | None:
-        """None without a guard."""
+        """How its guarded text ended; None without a guard."""
         if isinstance(self.error, GuardError):
             return GuardOutcome.FAILED
         if not self.masks:
@@ -150,7 +150,7 @@ class ModelRow(Row):
         return GuardOutcome.COMPLETE if is_complete else GuardOutcome.CUT_OFF
 
     def pad_to(self, num_slots: int) -> None:
-        """Have pending what fills the cache up to `num_slots`: the last chosen token, and padding."""
+        """Make pending what fills the cache up to `num_slots`: the last chosen token, and padding."""
         missing = num_slots - self.num_cached
         self.pending = (self.pending + [self.pad_token] * missing)[:missing]
 
@@ -164,7 +164,7 @@ def _follows(matcher: Matcher, tokens: list[int]) -> bool:
 
 
 def model_rows(rows: Rows[Row]) -> list[ModelRow]:
-    """`rows`, typed; raises TypeError where one is of another class."""
+    """`rows`, typed; raises TypeError if one is of another class."""
     checked = []
     for row in rows:
         if not isinstance(row, ModelRow):

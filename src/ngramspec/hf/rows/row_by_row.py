@@ -1,4 +1,4 @@
-"""Rows that move alone: each walks down its own draft."""
+"""Rows that advance alone: each walks down its own draft."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from ngramspec.hf.rows.row import model_rows
 
 
 class OneRow(ABC):
-    """A row that moves alone."""
+    """A row that advances alone."""
 
     def __init__(self, call: Call, share: RowLogits) -> None:
         self.rows, self.drafts = (share.row,), (share.draft,)
@@ -41,10 +41,10 @@ class RowByRow(OneRow):
 
 
 class WithTree:
-    """A row that moves alone along a tree: what it would choose along a chain, asked for node by node."""
+    """A row that advances alone along a tree: it makes the choices of a chain, node by node."""
 
     def __init__(self, choices: Choices, layout: Layout) -> None:
-        """choices: of which position 0 is that after the root, and position n + 1 that after node n."""
+        """choices: position 0 is the one after the root, position n + 1 the one after node n."""
         self.tree = layout.tree
         (self.row,) = model_rows(choices.rows)
         self._choices = choices
@@ -60,7 +60,7 @@ class WithTree:
 
 
 class GuardedTree(WithTree):
-    """A guarded row that moves along a tree. Off the surest path, a mask is filled once its node is walked over."""
+    """A guarded row that advances along a tree. Off the surest path, a mask is filled when the walk gets there."""
 
     def __init__(self, choices: Choices, layout: Layout) -> None:
         """As for `WithTree`."""
@@ -73,7 +73,7 @@ class GuardedTree(WithTree):
         return super().after(node)
 
     def end_row(self) -> bool:
-        """See `TreeChoices`. The walk is over, too, where a backend cannot tell yet what may come next."""
+        """See `TreeChoices`. The walk also ends if a backend cannot tell yet what may come next."""
         if super().end_row():
             return True
         node = self._children.get((self._node, self.row.emitted[-1]))
@@ -85,7 +85,7 @@ class GuardedTree(WithTree):
 
 
 class KeepingErrors:
-    """A row that moves alone, and that an error of its call's processors or criteria ends."""
+    """A row that advances alone, and ends if a processor or criterion of its call raises."""
 
     def __init__(self, choices: OneRow) -> None:
         self.rows, self.drafts = choices.rows, choices.drafts
@@ -95,7 +95,7 @@ class KeepingErrors:
         """See `Choices`."""
         try:
             return self._choices.at(position)
-        except Exception as error:  # of the caller's code: whatever it is, it ends this row only
+        except Exception as error:  # the caller's code: any error ends this row only
             self._keep(error)
             return (None,)
 

@@ -1,13 +1,13 @@
-"""Rows in line: for models that are fed as plain `generate()` feeds them, so all rows begin a pass at the same slot.
+"""Aligned rows: for models that must be fed as in plain `generate()`, so all rows begin a pass at the same slot.
 
-Some families take no position per row, or make a mask from two dimensions (alibi), or read more than ids (images, an
+Some families take no position per row, make their mask from two dimensions (alibi), or read more than ids (images, an
 encoder's output). Such models prepare their inputs themselves. A pass starts at the first slot that some live row
-lacks; rows that are ahead are read again from there, then their drafts:
+lacks. Rows that are ahead are read again from there, then their drafts:
 
     row 0    p d d d .               the last chosen token p and the draft d of the slowest row
-    row 1    k k p d d               known tokens k are read again, and cost only their columns
+    row 1    k k p d d               known tokens k are read again, which costs only their columns
 
-So rows need not wait for each other, as long as they are no further apart than `REACH`.
+So rows need not wait for each other, as long as they are at most `REACH` apart.
 """
 
 from collections.abc import Sequence as Rows
@@ -31,12 +31,12 @@ ROOM = 256
 
 
 class AlignedTarget(Target):
-    """Checks drafts with inputs, masks and positions that the model prepares itself."""
+    """Verifies drafts with inputs, masks and positions that the model prepares itself."""
 
     def __init__(self, request: Request, rows: Rows[ModelRow], outputs: Any = None) -> None:
-        """Start with what the request's cache holds.
+        """Start with the content of the request's cache.
 
-        rows: of the request, in order. outputs: the model's output for the prompts, where the cache holds them already.
+        rows: of the request, in order. outputs: the model's output for the prompts, if the cache already has them.
         """
         self._model = request.model
         self._request = request
@@ -49,7 +49,7 @@ class AlignedTarget(Target):
         self._ids = request.input_ids
         self._outputs = None if outputs is None else with_cache(outputs, self._prompt_kwargs[CACHE])
         self._num_covered = request.num_slots
-        """Slots that `self._kwargs` account for."""
+        """Slots that `self._kwargs` cover."""
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """See `decoding.Target`."""
@@ -72,12 +72,12 @@ class AlignedTarget(Target):
         return Reading(self._shape(rows, ends), *choices_of(logits))
 
     def ready(self, rows: Rows[Row]) -> Rows[Row]:
-        """The live rows that the next pass can move on."""
+        """The live rows that the next pass can advance."""
         start = min(row.num_cached for row in rows)
         return [row for row in rows if row.num_cached <= start + REACH]
 
     def read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
-        """Read the tokens that rows lack and their drafts in one pass."""
+        """Read the tokens that rows lack, and their drafts, in one pass."""
         start = min(row.num_cached for row in rows)
         ends = [row.num_cached + 1 + len(draft) for row, draft in zip(rows, drafts, strict=True)]
         block = self._known(start, max(ends) - start)
@@ -93,7 +93,7 @@ class AlignedTarget(Target):
         return Shape(len(self._ids), width, width * len(self._ids), max(slots))
 
     def finish(self, rows: Rows[ModelRow], num_slots: int) -> Any:
-        """Read what is still to be read; returns the cache, with `num_slots` keys per row as after plain decoding."""
+        """Read the remaining tokens; returns the cache, with `num_slots` keys per row as after plain decoding."""
         start = min(row.num_cached for row in rows)
         if start < num_slots:
             self._forward(self._known(start, num_slots - start), start)
@@ -109,7 +109,7 @@ class AlignedTarget(Target):
         return block
 
     def _read_prompts(self) -> Tensor:
-        """Read the prompts as plain `generate()` does; returns the logits `[B, n, V]`, the last column counts."""
+        """Read the prompts as plain `generate()` does; returns the logits `[B, n, V]`; only the last column counts."""
         model, cached = self._model, self._request.cache.length
         self._cache.place_run(cached, self._request.num_slots - cached)
         self._outputs = prefill(model, self._ids, self._request.config, self._kwargs)
@@ -123,7 +123,7 @@ class AlignedTarget(Target):
         if end > self._ids.shape[1]:
             self._ids = torch.nn.functional.pad(self._ids, (0, end - self._ids.shape[1] + ROOM))
         self._ids[:, end - width : end] = block.to(self._ids.device)
-        if start < self._num_covered:  # once all have finished, padding after the end of a row is read
+        if start < self._num_covered:  # once all rows have finished, padding after a row's end is read
             self._num_covered, self._kwargs = self._request.num_slots, self._prompt_kwargs
         self._kwargs = grown(self._model, self._outputs, self._kwargs, start - self._num_covered)
         self._num_covered = start

@@ -1,13 +1,13 @@
 """Attention of grouped-query models over a mask, without a copy of the cache.
 
-Given a mask, transformers' sdpa attention repeats the keys and values for every head of a group: in each layer of each
-drafted pass, several copies of the whole cache. Here, the queries of a group's heads are concatenated instead, as if
+Given a mask, transformers' sdpa attention repeats the keys and values for every head of a group: several copies of the
+whole cache, in each layer of each drafted pass. Here the queries of a group's heads are concatenated instead, as if
 they were more queries of one head:
 
     query [R, G * H, Q, D]  ->  [R, H, G * Q, D]        keys, values [R, H, T, D] as they are, mask repeated G times
 
-An attention function is looked up by the name in the model's config, and all threads that use the model share its
-config. So the function called "sdpa" is replaced for good, and does what it did before except inside `folded()`.
+Attention functions are looked up by the name in the model's config, which all threads that use the model share. So the
+function called "sdpa" is replaced for good, and only behaves differently inside `folded()`.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _masks: ContextVar[Masks | None] = ContextVar("masks of the pass whose heads are
 @contextmanager
 def folded() -> Iterator[None]:
     """Within the block, and in this thread only, sdpa attention with a mask folds groups of heads."""
-    if ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa_attention_forward:  # one that somebody else has registered is left alone
+    if ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa_attention_forward:  # a function that other code registered is left alone
         AttentionInterface.register("sdpa", _attend)
     token = _masks.set({})
     try:

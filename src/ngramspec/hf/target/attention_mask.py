@@ -1,4 +1,4 @@
-"""Which slots each query of a block sees."""
+"""Masks: which slots each query of a block sees."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int
     """Which slots each query sees: boolean `[R, 1, Q, T]`.
 
     slots: `int64[R, Q]`, the slot of each query; it sees that and those before it.
-    extent: T. valid: boolean `[R, T]`, False where the prompt is padded; None where nothing is padded.
+    extent: T. valid: boolean `[R, T]`, False where the prompt is padded; None if nothing is padded.
     window: with a sliding window, a query sees only that many slots up to its own.
 
-    What a query sees depends on the distance of a key alone. So all lines are parts of one short sequence, and copying
+    Whether a query sees a key depends only on their distance. So all lines are parts of one short sequence, and copying
     them takes a tenth of the time of comparing each key with each query.
     """
     distances = torch.arange(1 - extent, extent, device=slots.device)  # slots from a query to a key
@@ -32,12 +32,12 @@ def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int
 
 
 def by_layer_type(masks: Mapping[int | None, Tensor]) -> dict[str, Tensor]:
-    """The `masks`, by sliding window, under the names that configurations have for layers."""
+    """The masks, given by sliding window, under the layer type names of configurations."""
     return {name: mask for window, mask in masks.items() for name in ATTENTIONS[window is not None]}
 
 
 def mask_branches(seen: Tensor, branches: Sequence[Branch], window: int | None) -> None:
-    """Let each node of the `branches` see, of the slots of its tree, those of itself and its ancestors.
+    """Let each node of the `branches` see, among the slots of its tree, only its own and its ancestors'.
 
     seen: `[R, 1, Q, T]`, in which each node sees what a chain of its depth would.
     """
@@ -53,9 +53,9 @@ def mask_branches(seen: Tensor, branches: Sequence[Branch], window: int | None) 
 def additive_mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
     """The mask that eager attention adds to its scores: 0 where `seen` `[R, 1, Q, T]`, else the lowest finite number.
 
-    A boolean mask would be added as well, and be silently wrong. A query in left padding sees nothing; in float64 eager
-    attention makes NaN of that, and a NaN value poisons every query that reads it, masked or not. So such a query sees
-    everything.
+    A boolean mask would be added, too, and be silently wrong. A query in left padding sees nothing. Eager attention in
+    float64 turns that into NaN, which poisons every query that reads it, masked or not. So such a query is allowed to
+    see everything.
     """
     seen = seen | ~seen.any(dim=-1, keepdim=True)
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)

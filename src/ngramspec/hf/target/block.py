@@ -1,4 +1,4 @@
-"""The rectangle of tokens that one forward pass reads, made from rows of different lengths.
+"""The rectangle of tokens that one forward pass reads, from rows of different lengths.
 
 Columns are right-aligned, so the last K + 1 of them are, in every row, the last pending token and the draft, and
 `logits_to_keep = K + 1` serves all rows:
@@ -6,8 +6,8 @@ Columns are right-aligned, so the last K + 1 of them are, in every row, the last
     row 0    p p p p p p d d d        pending tokens p, draft d
     row 1    . . p p p p p p d        fill "." on the left
 
-A column's key goes to the slot after the row's cached ones. The fill's keys go to the slots after those of the row's
-last column, where the next pass overwrites them, so a block needs no spare slot.
+Keys go to the slots after the row's cached ones. The fill's keys go to the slots after that of the row's last column,
+where the next pass overwrites them, so a block needs no spare slot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,11 +32,11 @@ class Branch(NamedTuple):
 class Block:
     """What a forward pass reads, on the CPU.
 
-    inputs: `int64[3, R, Q]`: token ids, position ids and slots, in one copy to the device. Where a row reads a tree,
-        `int64[4, R, Q]`: and the slots up to which columns see, which a node's depth decides, not its column.
+    inputs: `int64[3, R, Q]`: token ids, position ids and slots, in one copy to the device. If a row reads a tree,
+        `int64[4, R, Q]`, with the slots up to which columns see: a node's depth decides that, not its column.
     fills: per row, the columns of fill on its left.
     extent: slots up to the last one written.
-    first: the first slot written, if all rows write the same run of slots, else None.
+    first: the first written slot, if all rows write the same run of slots, else None.
     num_logits: the last columns whose logits are needed, K + 1 for the longest draft.
     branches: the rows whose last columns are a tree.
     """
@@ -64,7 +64,7 @@ def block_of(
 ) -> Block:
     """The block in which each of `rows` reads its `tokens`, from its first free slot on.
 
-    layouts: by index in `rows`, of the trees that their tokens end with. least_width: columns, whatever the rows read.
+    layouts: by index in `rows`, of the trees that their tokens end with. least_width: minimum number of columns.
     """
     starts = [row.num_cached for row in rows]
     given = {
@@ -84,14 +84,14 @@ def make_block(
     layouts: Mapping[int, Layout] = NO_TREES,
     least_width: int = 0,
 ) -> Block:
-    """Lay the rows of one pass out as a rectangle.
+    """Lay out the rows of one pass as a rectangle.
 
     tokens: what each row reads. starts: the slot of its first token. shifts: position id minus slot.
-    given: by row, the position ids of its first tokens, where they are not slot plus shift.
-    layouts: by row, of the tree that its tokens end with. least_width: columns, whatever the rows read.
+    given: by row, the position ids of its first tokens, if they are not slot plus shift.
+    layouts: by row, of the tree that its tokens end with. least_width: minimum number of columns.
 
-    Made of lists, and an array at the end: of one row and of thirty-two, that takes less time than a dozen small steps
-    of numpy, which find nothing of theirs in the processor's caches after a forward pass.
+    Built from lists, with one array at the end. For one row as for thirty-two that is faster than a dozen small numpy
+    operations, whose code and data a forward pass has evicted from the processor's caches.
     """
     widths = [len(read) for read in tokens]
     width = max(least_width, *widths)
@@ -101,7 +101,7 @@ def make_block(
     slots: list[int] = []
     for read, start, shift, fill in zip(tokens, starts, shifts, fills, strict=True):
         end = start + len(read)
-        if fill:  # nothing reads its positions, but the model must know them
+        if fill:  # nothing depends on its positions, but the model must know them
             token_ids += [0] * fill
             positions += [0] * fill
             slots += range(end, end + fill)
@@ -125,7 +125,7 @@ def make_block(
 
 
 def _by_depth(inputs: IntArray, shifts: Sequence[int], branches: Sequence[Branch]) -> IntArray:
-    """`inputs` with the positions of nodes, and the slots up to which each column sees."""
+    """`inputs` with nodes' positions by depth, and the slots up to which each column sees."""
     inputs = np.concatenate([inputs, inputs[2:]])
     for row, first, layout in branches:
         reached = first + np.array(layout.depths)

@@ -1,8 +1,8 @@
-"""A key/value cache whose rows advance by different amounts, and whose rollback moves an integer.
+"""A key/value cache whose rows advance by different amounts, and whose rollback changes only an integer.
 
-Each row has a line of the cache, and writes its keys and values at its own offset. Slots after a row's length hold what
-rejected drafts left: nothing attends to them, and the next pass overwrites them, so a rollback copies nothing. A pass
-reads a run of lines; rows outside of it cost nothing.
+Each row has a line of the cache, and writes its keys and values at its own offset. Slots after a row's length hold
+remains of rejected drafts: nothing attends to them, and the next pass overwrites them, so a rollback copies nothing. A
+pass reads a run of lines; rows outside it cost nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from ngramspec.hf.target.cache_layer import CHUNK, Placement, RaggedLayer
 
 
 class RaggedCache(Cache):
-    """Keys and values of all layers. `place` or `place_run` says where the next forward pass writes."""
+    """Keys and values of all layers. `place` or `place_run` sets where the next forward pass writes."""
 
     def __init__(self, num_layers: int, most_slots: int | None = None) -> None:
-        """Start empty. most_slots: no more slots per row than these are allocated in advance."""
+        """Start empty. most_slots: the most slots per row that are allocated in advance."""
         self.placement = Placement()
         self._most_slots = most_slots
         Cache.__init__(self, layers=[RaggedLayer(self.placement) for _ in range(num_layers)])
 
     def place(self, slots: Tensor, extent: int, first: int | None, first_line: int = 0) -> None:
-        """Announce a pass: its keys go to `slots` `int64[R, Q]`, its queries attend to `extent` slots at most.
+        """Announce a pass: its keys go to `slots` `int64[R, Q]`, its queries attend to at most `extent` slots.
 
         first: the first slot of each row, if all rows write the same run of slots. first_line: the line of the first
         row; the others follow.
@@ -59,12 +59,12 @@ class RaggedCache(Cache):
         try:
             for layer in self._layers():
                 layer.make_room()
-        except BaseException:  # out of memory, for instance; layers that have grown keep the surplus
+        except BaseException:  # such as out of memory; layers that have grown keep the surplus
             placement.num_lines, placement.capacity = before
             raise
 
     def load(self, layers: Sequence[tuple[Tensor, Tensor] | None], length: int) -> None:
-        """Load each layer's keys and values `[R, H, t, D]`, of the last t of `length` slots; None: it has none."""
+        """Load each layer's keys and values `[R, H, t, D]`, of the last t of `length` slots; None if it has none."""
         self._announce(length, 0, None)
         for layer, states in zip(self._layers(), layers, strict=False):
             if states is not None:
@@ -77,7 +77,7 @@ class RaggedCache(Cache):
         return sum(states[0, :, 0].nbytes for states in self._states())
 
     def wipe(self, lengths: Mapping[int, int]) -> None:
-        """Zero each line after its first `lengths[line]` slots: masked NaN and inf would still poison attention."""
+        """Zero each line after its first `lengths[line]` slots: NaN and inf would poison attention even if masked."""
         for states in self._states():
             for line, length in lengths.items():
                 states[line, :, length:] = 0
@@ -95,7 +95,7 @@ class RaggedCache(Cache):
             states[to, :, :num_slots] = states[line, :, :num_slots]
 
     def move(self, lines: Sequence[int], slots: Sequence[int], to: Sequence[int]) -> None:
-        """Copy each of `slots` of `lines` to the slot in `to` of its line; all are read before any is written."""
+        """Copy each of `slots` of `lines` to the slot in `to` of the same line; all are read before any is written."""
         rows, sources, targets = (torch.tensor(each, device="cpu") for each in (lines, slots, to))
         for states in self._states():
             device = states.device
@@ -103,7 +103,7 @@ class RaggedCache(Cache):
             states[own, :, targets.to(device)] = states[own, :, sources.to(device)]
 
     def is_finite(self, line: int, num_slots: int) -> bool:
-        """Whether the first `num_slots` slots of a line hold finite numbers only."""
+        """Whether the first `num_slots` slots of a line have only finite numbers."""
         return all(bool(states[line, :, :num_slots].isfinite().all()) for states in self._states())
 
     def keep_lines(self, num_lines: int) -> None:

@@ -1,4 +1,4 @@
-"""How many rows fit into a bound in bytes, where each has a line with room for the longest one."""
+"""Computes how many rows fit into a bound in bytes, if each has a line with room for the longest one."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class CacheBound:
     """A bound in bytes on the lines of a pool.
 
     max_bytes: of all lines together. bytes_per_slot: of the keys and values of one token in all layers.
-    bytes_per_row: of what a row takes whatever its length.
+    bytes_per_row: what a row takes whatever its length.
     """
 
     max_bytes: int

@@ -1,4 +1,4 @@
-"""One layer of the cache, and the slots that a pass writes."""
+"""One layer of the cache, and where a pass writes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +8,19 @@ from torch import Tensor
 from ngramspec.hf.seam import CacheLayerMixin
 
 CHUNK = 256
-"""The least number of slots by which the capacity grows."""
+"""Minimum growth of the capacity, in slots."""
 
 
 @dataclass(slots=True)
 class Placement:
     """Where the next forward pass writes; one record for all layers.
 
-    Layers hold this and not their cache: a reference cycle would keep gigabytes alive until a garbage collection.
+    Layers refer to this, not to their cache: a reference cycle would keep gigabytes alive until a garbage collection.
 
     num_lines, capacity: lines to allocate, and slots of each; 0 lines: as many as the first pass has rows.
-    lines: those of the pass, one per row; None: all of them.
+    lines: those of the pass, one per row; None for all.
     extent: slots that the pass attends to. width: columns of its block.
-    run: the slots of all rows, where they write the same ones; writing to a slice is by far the fastest.
+    run: the slots of all rows, if they write the same ones; writing to a slice is by far the fastest.
     rows, slots: otherwise, the slots that each row of the pass writes: `int64[R, 1]`, `int64[R, Q]`.
     """
 
@@ -56,14 +56,14 @@ class Placement:
 class RaggedLayer(CacheLayerMixin):
     """One layer's keys and values, `[lines, H, capacity, D]`, written where the placement says."""
 
-    is_sliding = False  # every layer stores all slots: the mask alone makes a window
+    is_sliding = False  # every layer stores all slots; only the mask makes a window
 
     def __init__(self, placement: Placement) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.placement = placement
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocate the current capacity. With zeros, because a masked NaN still poisons attention."""
+        """Allocate the current capacity, as zeros, because a NaN poisons attention even if masked."""
         num_lines = self.placement.num_lines or key_states.shape[0]
         self.keys = _zeros_like(key_states, num_lines, self.placement.capacity)
         self.values = _zeros_like(value_states, num_lines, self.placement.capacity)
@@ -85,17 +85,17 @@ class RaggedLayer(CacheLayerMixin):
         return keys[:, :, : placement.extent], values[:, :, : placement.extent]
 
     def update_indexer(self, indexer_key_states: Tensor) -> Tensor:
-        """Keys `[R, T, D]` by which a sparse attention ranks the slots of this pass, for new ones `[R, Q, D]`.
+        """Keys `[R, T, D]` by which a sparse attention ranks the slots of this pass; new keys are `[R, Q, D]`.
 
-        They are all alike, and none is kept: it takes as many as it sees, whatever their ranks, because longer texts
-        are decoded plainly (`facts.support.most_ranked`).
+        They are all equal, and none is kept: the attention takes all that it sees, whatever their ranks, because longer
+        texts are decoded plainly (`facts.support.most_ranked`).
         """
         rows, width, size = indexer_key_states.shape
         num_slots, _ = self.get_mask_sizes(width)
         return indexer_key_states.new_zeros(1).expand(rows, num_slots, size)
 
     def make_room(self) -> None:
-        """Grow to the lines and the capacity that the placement asks for."""
+        """Grow to the lines and the capacity of the placement."""
         placement = self.placement
         if self.keys is None or self.values is None:
             return

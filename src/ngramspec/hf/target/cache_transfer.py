@@ -1,4 +1,4 @@
-"""Copies between the cache that a call came with and ours: in before the first pass, back after the last."""
+"""Copies between the cache of a call and ours: in before the first pass, back after the last one."""
 
 import copy
 from typing import Any
@@ -13,7 +13,7 @@ from ngramspec.hf.target.cache_layer import RaggedLayer
 
 
 def load(given: GivenCache, ragged: RaggedCache) -> None:
-    """Start `ragged` with a copy of the given keys and values: a call that fails leaves the caller's as they were."""
+    """Start `ragged` with a copy of the given keys and values, so that a failed call leaves the caller's unchanged."""
     if given.length:
         layers = given.own.layers
         held = [_states_of(layer, given.length) if holds_keys(layer) else None for layer in layers]
@@ -21,16 +21,16 @@ def load(given: GivenCache, ragged: RaggedCache) -> None:
 
 
 def beside_cross_attention(given: GivenCache, ragged: RaggedCache) -> Any:
-    """The cache that the model gets: `ragged`, for an encoder-decoder model together with a cross-attention cache."""
+    """The cache for the model: `ragged`; for an encoder-decoder model together with a cross-attention cache."""
     if not isinstance(given.cache, EncoderDecoderCache):
         return ragged
     return EncoderDecoderCache(ragged, copy.deepcopy(given.cache.cross_attention_cache))
 
 
 def hand_back(given: GivenCache, used: Any, num_slots: int) -> None:
-    """Fill `given` with `num_slots` keys and values per row: as plain decoding leaves it, all but the last token's.
+    """Fill `given` with `num_slots` keys and values per row: those of all tokens but the last, as in plain decoding.
 
-    used: a RaggedCache, or what `beside_cross_attention` made of one.
+    used: a RaggedCache, or the result of `beside_cross_attention`.
     """
     ragged = used
     if isinstance(used, EncoderDecoderCache):
@@ -38,7 +38,7 @@ def hand_back(given: GivenCache, used: Any, num_slots: int) -> None:
         given.cache.cross_attention_cache.layers = used.cross_attention_cache.layers
         given.cache.is_updated = used.is_updated
     own = given.own
-    while len(own.layers) < len(ragged.layers):  # a DynamicCache() without a configuration gets its layers in use
+    while len(own.layers) < len(ragged.layers):  # a DynamicCache() without a configuration creates its layers lazily
         own.layers.append(own.layer_class_to_replicate())
     for layer, filled in zip(own.layers, ragged.layers, strict=True):
         assert isinstance(filled, RaggedLayer)
@@ -56,7 +56,7 @@ def _fill(layer: Any, filled: RaggedLayer, num_slots: int) -> None:
     start = 0
     if isinstance(layer, DynamicSlidingWindowLayer):
         start = max(0, num_slots - layer.sliding_window + 1)
-        if layer.record_past:  # so that its owner can crop it
+        if layer.record_past:  # so that the caller can crop it
             start = 0 if layer.keys is None else layer.cumulative_length - layer.keys.shape[2]
         layer.cumulative_length = num_slots
     if not layer.is_initialized:

@@ -1,4 +1,4 @@
-"""Which target reads the rows of a call, or those of many."""
+"""Chooses the target that reads the rows of a call, or of many calls."""
 
 from collections.abc import Sequence as Rows
 

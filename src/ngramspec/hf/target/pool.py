@@ -1,9 +1,9 @@
-"""A pool of cache lines that rows of many calls join and leave, and that shares common prefixes of prompts.
+"""A pool of cache lines for rows of many calls, which join and leave. Common prefixes of prompts are shared.
 
-The first lines hold the rows that decode, the next one the row whose prompt is being read. The other lines are free and
-keep what their last row left there. A row that joins starts with the longest prefix of its prompt that any line holds:
-the system prompt of a service, or a chat that is continued. After the radix cache of SGLang (Zheng et al. 2024), with
-whole lines instead of a tree.
+The first lines hold the rows that decode, the next one the row whose prompt is being read. The other lines are free,
+and keep the content of their last row. A row that joins starts with the longest prefix of its prompt that any line
+holds, such as the system prompt of a service, or a continued chat. The idea is from SGLang's radix cache (Zheng et al.
+2024), with whole lines instead of a tree.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.hf.types import Model
 
 LEAST_SHARED = 16
-"""Length of the shortest common prefix, in tokens, that is worth a copy."""
+"""Shortest common prefix that is worth a copy, in tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What a free line holds: tokens `int32[n]`, the salt of their row, and the number of its leaving."""
+    """The content of a free line: tokens `int32[n]`, the salt of their row, and a number in the order of leaving."""
 
     tokens: TokenArray
     salt: str | None
@@ -37,7 +37,7 @@ class _Left:
 class LinePool(RaggedTarget):
     """A RaggedTarget whose rows join and leave, within a bound in bytes.
 
-    num_shared: prompt tokens that were copied from other lines instead of being read.
+    num_shared: prompt tokens that were copied from other lines instead of read.
     """
 
     def __init__(self, model: Model, device: torch.device, max_bytes: int) -> None:
@@ -64,9 +64,9 @@ class LinePool(RaggedTarget):
         return len(self._held) < self._most_lines(num_slots) if self._held else self.fits(num_slots)
 
     def join(self, row: ModelRow, num_slots: int, salt: str | None) -> None:
-        """Take in a row that will read its prompt next; it starts with the prefix that a line of the same `salt` holds.
+        """Take in a row that will read its prompt next. It starts with the longest prefix in a line of the same `salt`.
 
-        num_slots: the most that it may take. No other row may be reading its prompt.
+        num_slots: the most that the row may take. No other row may be reading its prompt.
         """
         if not self._held and self._most_lines(num_slots) < 1:  # lines are longer than needed: start over
             self._cache = RaggedCache(self._num_layers)
@@ -92,7 +92,7 @@ class LinePool(RaggedTarget):
             self._free.append(self._free.pop(0))
         if num_shared and line < new:
             self._cache.copy_line(line, new, num_shared)
-        self._cache.wipe({new: num_shared})  # an earlier row may have left NaN there, which no mask hides
+        self._cache.wipe({new: num_shared})  # an earlier row may have left NaN there, which masks do not hide
         self._held.append(row)
         row.line = new
         self._prompts[row], self._salts[row] = prompt, salt
@@ -101,10 +101,10 @@ class LinePool(RaggedTarget):
         row.pending, row.num_cached = row.pending[num_shared:], num_shared
 
     def leave(self, row: Row) -> None:
-        """Free the row's line; what it has read stays there."""
+        """Free the row's line; its content stays."""
         (own,) = model_rows([row])
         last = len(self._held) - 1
-        if own is not self._held[last] and self._held[last].reads_prompt:  # which stays after those that decode
+        if own is not self._held[last] and self._held[last].reads_prompt:  # that row stays after those that decode
             self._swap_held(own.line, last - 1)
         self._swap_held(own.line, last)
         self._held.pop()
@@ -112,16 +112,16 @@ class LinePool(RaggedTarget):
         del self._prompts[own]
 
     def _most_lines(self, num_slots: int) -> int:
-        """The most lines that fit, once each has at least `num_slots` slots and no fewer than now."""
+        """The most lines that fit if each has at least `num_slots` slots, and no fewer than now."""
         return self._bound.most_lines(max(self._cache.placement.capacity, num_slots))
 
     def _reserve(self, num_lines: int, most: int, num_slots: int) -> None:
-        """Make room for `num_lines`, and for as many again: each enlargement copies all that is there."""
+        """Make room for twice `num_lines`, `most` at most, because each enlargement copies everything."""
         has_room = num_lines <= self._cache.placement.num_lines
         self._cache.reserve(num_lines if has_room else min(most, 2 * num_lines), rounded(num_slots))
 
     def _longest_prefix(self, prompt: TokenArray, salt: str | None) -> tuple[int, int]:
-        """The line with the longest prefix of `prompt`, and its length; at least one token is left to be read."""
+        """The line with the longest prefix of `prompt`, and its length; at least one token is left to read."""
         texts = [self._cached(row) if self._salts[row] == salt else prompt[:0] for row in self._held]
         texts += [left.tokens if left.salt == salt else prompt[:0] for left in self._free]
         lengths = [common_prefix_length(text, prompt[:-1]) for text in texts]
@@ -164,7 +164,7 @@ class LinePool(RaggedTarget):
 def common_prefix_length(tokens: TokenArray, others: TokenArray) -> int:
     """Length of the common prefix of two texts, `int32[n]` and `int32[m]`.
 
-    As `decoding.common_length`, for texts of thousands of tokens: that one is a loop, for drafts of a few.
+    Like `decoding.common_length`, but for texts of thousands of tokens: that is a loop, for drafts of a few.
     """
     length = min(tokens.size, others.size)
     different = np.flatnonzero(tokens[:length] != others[:length])

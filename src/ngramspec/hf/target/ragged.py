@@ -1,4 +1,4 @@
-"""Rows apart: for models that take a position per token and a mask per query, so each row has slots of its own."""
+"""Rows apart: for models that take a position per token and a mask per query, so each row has its own slots."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -27,19 +27,19 @@ from ngramspec.hf.types import Model
 
 
 class RaggedTarget(Target):
-    """Reads the drafts of all rows in one pass, each row at its own slot: no row waits for another.
+    """Reads the drafts of all rows in one pass, each row at its own slots: no row waits for another.
 
-    The rows that are read have the first lines of the cache. A row that leaves is exchanged with the last of them, and
+    The rows that are read have the first lines of the cache. A row that leaves swaps lines with the last of them, and
     then costs nothing.
     """
 
     def __init__(self, model: Model, device: torch.device, most_slots: int | None = None) -> None:
-        """device: of the ids. most_slots: the most that a text may take."""
+        """device: of the ids. most_slots: the most slots that a text may take."""
         self._model = model
         windows = windows_of(model)
         self._num_layers, self._windows = len(windows), set(windows)
         self._cache = RaggedCache(self._num_layers, most_slots)
-        # Under accelerate's offloading the model itself is on no device.
+        # With accelerate's offloading, the model itself is on no device.
         self._device = device if model.device.type == "meta" else model.device
         self._prompt_mask: Tensor | None = None
         self._held: list[ModelRow] = []
@@ -52,11 +52,11 @@ class RaggedTarget(Target):
 
     @classmethod
     def of(cls, request: Request, rows: Rows[ModelRow]) -> Self:
-        """A target for the `rows` of one request, which starts with what the request's cache holds."""
+        """A target for the `rows` of one request, which starts with the content of the request's cache."""
         target = cls(request.model, request.input_ids.device, request.most_slots)
         target.takes_trees = request.takes_trees
         load(request.cache, target._cache)
-        target._prompt_mask = request.mask  # a copy, because rows are exchanged in it
+        target._prompt_mask = request.mask  # a copy, because rows swap lines in it
         if target._prompt_mask is not None:
             target._prompt_mask = target._prompt_mask.to(target._device, torch.bool, copy=True)
         target._held = list(rows)
@@ -85,7 +85,7 @@ class RaggedTarget(Target):
             self._cache.wipe({line: self._held[line].num_cached for line in range(lines.start, lines.stop)})
             logits = self.read_logits(rows, [[]] * len(rows))
         self._branched = [(rows[number], layout) for number, layout in logits.layouts.items()]
-        # Where trees are drafted, time is cheap enough to look at more than the choice.
+        # Where trees are drafted, passes are slow enough that reading more of the logits than the choice is cheap.
         self._heard = logits if any(isinstance(plan.draft, Tree) for plan in plans) else None
         widths = [len(row.pending) + len(draft) for row, draft in zip(rows, logits.drafts, strict=True)]
         return Reading(self._shape(rows, widths), *choices_of(logits))
@@ -133,7 +133,7 @@ class RaggedTarget(Target):
     def read_logits(
         self, rows: Rows[ModelRow], drafts: Rows[list[int]], layouts: Mapping[int, Layout] = NO_TREES
     ) -> PassLogits:
-        """Read the pending tokens and the drafts of all rows in one pass. layouts: by number, of drafts that branch."""
+        """Read the pending tokens and the drafts of all rows in one pass. layouts: by row number, of trees."""
         run = self._lines(rows)
         lines = [row.line - run.start for row in rows]
         by_line = {lines[number]: layout for number, layout in layouts.items()}
@@ -164,7 +164,7 @@ class RaggedTarget(Target):
     def _block(
         self, rows: Rows[ModelRow], drafts: Rows[list[int]], lines: slice, layouts: Mapping[int, Layout]
     ) -> Block:
-        """The rectangle of this pass; in it, rows that have ended and are still held read what they have left.
+        """The rectangle of this pass, in which rows that have ended but are still held read fill or padding.
 
         layouts: by line of the block.
         """
@@ -186,10 +186,10 @@ class RaggedTarget(Target):
         return block_of(rows, tokens, num_logits, layouts)
 
     def _padding(self, row: ModelRow, width: int, slots: int) -> list[int]:
-        """What a row that has ended reads: fill, or where the cache is kept the padding that plain decoding reads.
+        """What a row that has ended reads: fill, or, if the cache is kept, the padding that plain decoding reads.
 
-        It takes no more columns than the pass has anyway; padding that is left over takes a pass of its own at the end.
-        slots: how many of each row will certainly have to be read.
+        It takes no more columns than the pass has anyway; the rest of the padding takes a pass of its own at the end.
+        slots: how many slots of each row will certainly have to be read.
         """
         num_read = min(width, slots - row.num_cached)
         if num_read <= 0:
@@ -224,19 +224,19 @@ class RaggedTarget(Target):
         return logits[:, -block.num_logits :]
 
     def _call(self, block: Block, **inputs: Any) -> Any:
-        """The model's output for the inputs made of `block`."""
+        """The model's output for inputs made from `block`."""
         return self._model(**inputs)
 
     def _is_plain(self, block: Block) -> bool:
-        """Whether plain `generate()` would read this block too: the prompt, or one token more of rows of one length."""
+        """Whether plain `generate()` would read this block, too: the prompt, or one more token of equally long rows."""
         is_next = block.first is not None and block.width == 1 and self._prompt_mask is None
         return self._cache.placement.is_alone or is_next
 
     def _mask_2d(self, block: Block) -> Tensor | None:
-        """`[R, Q]`, or None where nothing is padded; the model makes its own mask of it, as in plain `generate()`.
+        """`[R, Q]`, or None if nothing is padded. The model makes its own mask from it, as in plain `generate()`.
 
         So a prefill of 8 k tokens runs the causal kernel instead of reading a mask of 64 M entries, and a pass over one
-        token reads no mask at all.
+        token needs no mask.
         """
         if self._prompt_mask is None:
             return None
@@ -245,9 +245,9 @@ class RaggedTarget(Target):
         return torch.cat([self._prompt_mask, drafted], dim=1)
 
     def _masks(self, slots: Tensor, block: Block) -> Any:
-        """What each query sees: one mask for all layers or, in models that mix them, one per layer type.
+        """What each query sees: one mask for all layers or, in models that mix layer types, one per type.
 
-        slots: `int64[R, Q]`, up to which each query sees.
+        slots: `int64[R, Q]`, the slot up to which each query sees.
         """
         masks = {window: self._mask(slots, block, window) for window in self._windows}
         return by_layer_type(masks) if len(masks) > 1 else next(iter(masks.values()))

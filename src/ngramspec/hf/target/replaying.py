@@ -1,20 +1,21 @@
-"""Rows that read again: for models with a running state (state spaces, linear attention, short convolutions).
+"""Rows that read tokens again: for models with a running state (state spaces, linear attention, short convolutions).
 
-Such a state cannot forget a rejected token, so it is put back to where it was before the pass, and what was accepted is
-read again in the next pass, before the next draft. A rejection costs columns, and no pass of its own:
+Such a state cannot drop a rejected token. So it is restored to what it was before the pass, and the accepted tokens are
+read again in the next pass, before the next draft. A rejection costs columns, but no extra pass:
 
-    row 0    k k k p d d .        known tokens k are read again; p is the last chosen one, d the draft, . fill
+    row 0    k k k p d d .        known tokens k are read again; p is the last chosen token, d the draft, . fill
     row 1    p d d d d d d        a row whose draft reaches the last column and is accepted keeps its state
 
-Each row has states and slots of its own. All rows of a pass start in its first column, because fill before a text would
-change its state; fill after it is harmless, for the state is put back. So a row keeps the state of a pass only if it
-reads until the last column and all that it reads is right. The attention layers of the same model write the keys of
-known tokens again to the same slots.
+Each row has its own states and slots. All rows of a pass start in its first column, because fill before a text would
+change its state; fill after it is harmless, because the state is restored. So a row keeps the state of a pass only if
+it reads up to the last column and everything that it reads is accepted. The attention layers of the same model write
+the keys of known tokens to the same slots again.
 
-Where no row has a draft, a pass reads as many tokens as the row with the fewest known ones has. All rows keep their
-states; those that have more known tokens choose nothing in this pass. So rows soon have one known token each again, and
-passes without drafts cost what they cost in plain decoding. If all rows chose a token in each pass, their states would
-stay apart for good, and each pass would be as wide as there are rows (`python -m benchmarks.running_states`).
+If no row has a draft, a pass reads as many tokens as the row with the fewest known ones has. All rows keep their
+states, and rows with more known tokens choose nothing in this pass. So rows soon have one known token each again, and
+passes without drafts cost the same as in plain decoding. If all rows chose a token in each pass, their states would
+never be at the same length again, and each pass would be as wide as there are rows (`python -m
+benchmarks.running_states`).
 """
 
 from collections.abc import Sequence as Rows
@@ -41,14 +42,14 @@ from ngramspec.hf.target.time_steps import unclamped
 from ngramspec.hf.types import Model
 
 _UNMASKED = ("linear_attention", "conv")
-"""Types of layers that mask padding only: there is none after the prompt."""
+"""Types of layers that mask only padding, of which there is none after the prompt."""
 
 
 class ReplayingTarget(Target):
-    """Checks drafts with a model whose layers keep running states."""
+    """Verifies drafts with a model whose layers keep running states."""
 
     def __init__(self, model: Model, device: torch.device, most_slots: int | None = None) -> None:
-        """Start with empty states. device: of the ids. most_slots: the most that a text may take."""
+        """Start with empty states. device: of the ids. most_slots: the most slots that a text may take."""
         self._model = model
         time_steps.prepare(model)
         scans.prepare(model)
@@ -76,7 +77,7 @@ class ReplayingTarget(Target):
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the running states of all rows; a pass with drafts holds a copy of them."""
+        """Bytes of the running states of all rows; a pass with drafts keeps a copy of them."""
         return self._cache.state_bytes
 
     @property
@@ -100,7 +101,7 @@ class ReplayingTarget(Target):
         return Reading(self._shape(rows, list(self._num_read.values())), *choices_of(logits))
 
     def keep(self, rows: Rows[Row]) -> list[int]:
-        """Put the states of rows back that have read a rejected token or fill; these keep none of what they read."""
+        """Restore the states of rows that have read a rejected token or fill: those keep no token of the pass."""
         held = model_rows(rows)
         kept = reading_again.kept(held, [self._num_read[row] for row in held])
         self._cache.restore([row.line for row, own in zip(held, kept, strict=True) if own == row.num_cached])
@@ -108,7 +109,7 @@ class ReplayingTarget(Target):
         return kept
 
     def leave(self, row: Row) -> None:
-        """Stop reading a row that has ended: the last line takes its number."""
+        """Stop reading a row that has ended; the last line takes its number."""
         (own,) = model_rows([row])
         line, last = own.line, len(self._held) - 1
         moved = self._held[last]
@@ -125,7 +126,7 @@ class ReplayingTarget(Target):
         return Shape(len(rows), max(widths), sum(widths), max(row.num_cached for row in rows), known)
 
     def _read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
-        """Read the known tokens and the drafts of all rows in one pass; without drafts, as many as every row knows."""
+        """Read known tokens and drafts of all rows in one pass; without drafts, as many tokens as every row knows."""
         fewest = min(len(row.pending) for row in rows)
         tokens = {
             row: row.pending + draft if any(drafts) else row.pending[:fewest]
@@ -143,7 +144,7 @@ class ReplayingTarget(Target):
         return PassLogits(logits, chosen, [drafts[number] for number in choosing], lines, starts)
 
     def _forward(self, rows: Rows[ModelRow], tokens: Rows[list[int]], num_logits: int) -> Tensor:
-        """Read `tokens` of each of `rows`, which have consecutive lines: the logits `[R, n, V]` of the last columns."""
+        """Read the `tokens` of `rows`, which have consecutive lines; returns the last columns' logits `[R, n, V]`."""
         reads_prompt = rows[0].reads_prompt
         token_ids, slots = self._block(rows, tokens)
         width, starts = slots.shape[1], [row.num_cached for row in rows]
@@ -190,7 +191,7 @@ class ReplayingTarget(Target):
         return slots + torch.tensor([[row.shift] for row in rows], device=self._device)
 
     def _masks(self, slots: Tensor) -> Any:
-        """What each query of the attention layers sees; None where there are none."""
+        """What each query of the attention layers sees; None if there are none."""
         masks = {window: self._mask(slots, window) for window in self._windows}
         if len(masks) < 2:
             return next(iter(masks.values()), None)

@@ -1,11 +1,11 @@
-"""Selective scans that go on from a state, in passes over several tokens.
+"""Selective scans that continue from a state, in passes over several tokens.
 
-Mamba, Falcon-Mamba, Jamba and Zamba read a block by a scan that starts from an empty state, because its kernel takes no
-other. Within `from_states` such a scan is as many single steps, by the models' own function for single tokens: it
-starts from the state that its layer has just asked the cache for, and gives what single tokens give.
+Mamba, Falcon-Mamba, Jamba and Zamba read a block with a scan that starts from an empty state, because its kernel takes
+no other. Within `from_states` such a scan is a sequence of single steps, by the models' own function for single tokens.
+It starts from the state that its layer has just requested from the cache, and gives the results of single tokens.
 
-A layer looks the scan up in its own module, and all threads share that. So the name there stands for a function that
-does what the scan did before, except inside `from_states`.
+A layer looks up the scan in its own module, which all threads share. So that name is rebound to a function that only
+behaves differently inside `from_states`.
 """
 
 import functools
@@ -23,7 +23,7 @@ from ngramspec.hf.target.state_cache import StateCache
 from ngramspec.hf.types import Model
 
 SCAN, STEP = "mamba_selective_scan", "mamba_selective_state_update"
-"""In modules of models: the function that reads a block, and the one that reads a token."""
+"""Names in models' modules: of the function that reads a block, and of the one that reads a token."""
 
 _read_with: ContextVar[StateCache | None] = ContextVar("read_with", default=None)
 

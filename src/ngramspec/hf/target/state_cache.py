@@ -1,4 +1,4 @@
-"""The cache of a model with running states: its attention layers keep slots, its other layers states."""
+"""The cache of a model with running states: slots for its attention layers, states for the others."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from ngramspec.hf.types import Model
 
 
 class StateCache(RaggedCache):
-    """As `RaggedCache`, in which a rollback moves an integer, with states that are copied and put back."""
+    """A `RaggedCache`, in which a rollback changes an integer, plus states that are copied and restored."""
 
     def __init__(self, model: Model, most_slots: int | None = None) -> None:
-        """Start empty. most_slots: no more slots per row than these are allocated in advance."""
+        """Start empty. most_slots: the most slots per row that are allocated in advance."""
         super().__init__(0, most_slots)
         self.layers = [self._like(layer) for layer in layers_of(model)]
         self._asked_for: Tensor | None = None
@@ -26,7 +26,7 @@ class StateCache(RaggedCache):
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the running states of all rows; their copy takes as many for the time of a pass."""
+        """Bytes of the running states of all rows; their copy takes as many during a pass."""
         return sum(layer.state_bytes for layer in self._with_states)
 
     @property
@@ -35,14 +35,14 @@ class StateCache(RaggedCache):
         return sum(layer.held_bytes for layer in self._with_states)
 
     def get_recurrent_state(self, layer_idx: int, state_idx: int = 0) -> Tensor | None:
-        """As a layer asks for its own, at the beginning of its pass; None before the first one."""
+        """The state of a layer, which asks for it at the beginning of a pass; None before the first pass."""
         self._asked_for, self._num_scans = super().get_recurrent_state(layer_idx, state_idx), 0
         return self._asked_for
 
     def next_state(self) -> Tensor | None:
-        """A copy of the state `[R, D, N]` that the next scan of the asking layer starts from; None where there is none.
+        """A copy of the state `[R, D, N]` that the next scan of the asking layer starts from; None if there is none.
 
-        A layer whose state is `[R, H, D, N]` (Zamba) makes a scan for each head.
+        A layer with a state `[R, H, D, N]` (Zamba) makes a scan per head.
         """
         state = self._asked_for
         if state is None:
@@ -51,17 +51,17 @@ class StateCache(RaggedCache):
         return (state if state.dim() == 3 else state[:, self._num_scans - 1]).clone()
 
     def hold(self) -> None:
-        """Copy the states from before a pass that may be rolled back."""
+        """Copy the states, before a pass that may be rolled back."""
         for layer in self._with_states:
             layer.hold()
 
     def restore(self, lines: list[int]) -> None:
-        """Put the copied states of `lines` back; all others stay as the pass has left them."""
+        """Restore the copied states of `lines`; all others stay as the pass left them."""
         for layer in self._with_states:
             layer.restore(lines)
 
     def undo(self) -> bool:
-        """Leave the states as they were when they were copied; False where they were not."""
+        """Restore all copied states; returns False if there is no copy."""
         layers = self._with_states
         is_held = all(layer.is_held for layer in layers)
         if is_held:
@@ -71,7 +71,7 @@ class StateCache(RaggedCache):
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Within it the states are those of a row apart; at first it has none."""
+        """Within the `with` block, the states are those of a row apart, which has none at first."""
         self._exchange()
         try:
             yield
@@ -79,17 +79,17 @@ class StateCache(RaggedCache):
             self._exchange()
 
     def add_ready(self) -> None:
-        """Let the states of the row apart wait for `take_in`; the next row apart has none."""
+        """Queue the states of the row apart for `take_in`; the next row apart has none."""
         for layer in self._with_states:
             layer.add_ready()
 
     def take_in(self, num_rows: int) -> None:
-        """Add the states of the first `num_rows` rows that wait after those of all lines."""
+        """Append the states of the first `num_rows` queued rows to those of all lines."""
         for layer in self._with_states:
             layer.take_in(num_rows)
 
     def drop_apart(self) -> None:
-        """Forget the states of the row apart."""
+        """Drop the states of the row apart."""
         for layer in self._with_states:
             layer.drop_apart()
 
@@ -119,17 +119,17 @@ class StateCache(RaggedCache):
 
 
 class LightningCache(StateCache):
-    """Hands over the states of lightning attentions as MiniMax asks for them."""
+    """Serves the states of lightning attention through MiniMax's own methods."""
 
     linear_cache: tuple[Tensor, ...] = ()
-    """Where MiniMax's own cache keeps them: its length looks there."""
+    """Attribute in which MiniMax's own cache keeps them; its length reads it."""
 
     def get_linear_cache(self, layer_idx: int) -> Tensor | None:
-        """The state of a lightning attention, as MiniMax asks for it."""
+        """The state of a lightning attention layer."""
         return self._states_of(layer_idx)[0]
 
     def set_linear_cache(self, layer_idx: int, linear_cache: Tensor) -> None:
-        """Take in the state of a lightning attention, as MiniMax hands it over."""
+        """Replace the state of a lightning attention layer."""
         self._states_of(layer_idx)[0] = linear_cache
 
     def _states_of(self, layer_idx: int) -> States:
@@ -139,7 +139,7 @@ class LightningCache(StateCache):
 
 
 def state_cache_of(model: Model, most_slots: int | None = None) -> StateCache:
-    """An empty cache for `model`, of the class that it asks for: MiniMax takes no other than its own."""
+    """An empty cache for `model`, of the class that it requires: MiniMax takes only its own."""
     own = own_cache_class(model)
     if own is None:
         return StateCache(model, most_slots)

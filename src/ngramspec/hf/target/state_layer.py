@@ -1,8 +1,8 @@
-"""Cache layers with a running state, which a pass can leave as it was before.
+"""Cache layers with a running state that can be restored after a pass.
 
-A running state (of a convolution, a linear attention, a state space) holds a text in a fixed size, so the last tokens
-cannot be taken out of it. Before a drafted block the states are copied; where a draft was rejected the copy is put
-back, row by row. It takes the bytes of the states once more, whatever the length of the text.
+A running state (of a convolution, a linear attention, a state space) holds a text in a fixed size, so its last tokens
+cannot be removed. Before a drafted block the states are copied; if a draft is rejected, the copy is restored, row by
+row. The copy is as large as the states, whatever the length of the text.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from ngramspec.hf.seam import LinearAttentionLayer
 from ngramspec.hf.target.cache_layer import Placement, RaggedLayer
 
 States = dict[int, Tensor | None]
-"""The states of one sort in a layer, by number; None until the first pass."""
+"""The states of one kind in a layer, by number; None until the first pass."""
 
 _SORTS = ("conv_states", "recurrent_states")
 
@@ -24,7 +24,7 @@ _OF_STATES = (
     "is_recurrent_states_initialized",
     "has_previous_state",
 )
-"""Attributes of a layer of transformers that change with its states."""
+"""Attributes of a transformers layer that change with its states."""
 
 
 class StateLayer(LinearAttentionLayer):
@@ -38,7 +38,7 @@ class StateLayer(LinearAttentionLayer):
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the states, those that are apart and those that wait included, without their copy."""
+        """Bytes of the states, including those apart and those queued, without their copy."""
         groups = [*self._sorts(), *(each[sort] for each in (self._apart, *self._ready) for sort in _SORTS)]
         return sum(state.nbytes for states in groups for state in states.values() if state is not None)
 
@@ -48,11 +48,11 @@ class StateLayer(LinearAttentionLayer):
         return sum(before.nbytes for _, _, before in self._before or ())
 
     def hold(self) -> None:
-        """Copy the states, for models may write to them in place."""
+        """Copy the states, because models may write to them in place."""
         self._before = [(states, number, state.clone()) for states, number, state in self._states()]
 
     def restore(self, lines: list[int]) -> None:
-        """Put the copied states of `lines` back, and let the copy go."""
+        """Restore the copied states of `lines`, and drop the copy."""
         for states, number, before in (self._before or ()) if lines else ():
             state = states[number]
             assert state is not None
@@ -68,7 +68,7 @@ class StateLayer(LinearAttentionLayer):
         return self._before is not None
 
     def undo(self) -> None:
-        """Leave all as it was when it was copied."""
+        """Restore everything that was copied."""
         assert self._before is not None
         if not self._before:
             vars(self).update(self._empty())
@@ -77,18 +77,18 @@ class StateLayer(LinearAttentionLayer):
         self._before = None
 
     def exchange(self) -> None:
-        """Exchange the states with those that are apart; at first these are empty."""
+        """Swap the states with those apart, which are empty at first."""
         shown = {name: vars(self)[name] for name in _OF_STATES}
         vars(self).update(self._apart)
         self._apart = shown
 
     def add_ready(self) -> None:
-        """Let the states that are apart wait for `take_in`, after those that wait already."""
+        """Queue the states apart for `take_in`."""
         self._ready.append(self._apart)
         self.drop_apart()
 
     def take_in(self, num_lines: int) -> None:
-        """Add the first `num_lines` lines that wait after the others."""
+        """Append the first `num_lines` queued lines to the others."""
         waiting = [{name: vars(self)[name] for name in _OF_STATES}, *self._ready[:num_lines]]
         del self._ready[:num_lines]
         vars(self).update(waiting[-1])
@@ -99,7 +99,7 @@ class StateLayer(LinearAttentionLayer):
                     states[number] = torch.cat([line for line in lines if line is not None])
 
     def drop_apart(self) -> None:
-        """Forget the states that are apart."""
+        """Drop the states apart."""
         self._apart = self._empty()
 
     def drop_line(self, line: int) -> None:
@@ -109,11 +109,11 @@ class StateLayer(LinearAttentionLayer):
             states[number] = state[:-1].clone()
 
     def _empty(self) -> dict[str, Any]:
-        """Attributes as before the first pass."""
+        """The attributes' values before the first pass."""
         return {name: vars(LinearAttentionLayer(self.number_of_states))[name] for name in _OF_STATES}
 
     def _states(self) -> list[tuple[States, int, Tensor]]:
-        """Each state with where it is kept; some layers have a convolution only."""
+        """Each state, with its dictionary and number; some layers have only a convolution."""
         return [(of, number, state) for of in self._sorts() for number, state in of.items() if state is not None]
 
     def _sorts(self) -> list[States]:
@@ -121,7 +121,7 @@ class StateLayer(LinearAttentionLayer):
 
 
 class StateAndKeysLayer(StateLayer, RaggedLayer):
-    """A layer with running states beside its keys and values (Falcon-H1, Zaya)."""
+    """A layer with running states as well as keys and values (Falcon-H1, Zaya)."""
 
     is_compileable = is_croppable = False
 
@@ -130,7 +130,7 @@ class StateAndKeysLayer(StateLayer, RaggedLayer):
         StateLayer.__init__(self, number_of_states)
 
     def lazy_initialization(self, *keys_and_values: Tensor, **states: Any) -> None:  # type: ignore[override]
-        """Of keys and values, by position; or of states, by name, as transformers' own layers of this sort."""
+        """Initialise keys and values, given by position, or states, given by name, as transformers' own layers do."""
         if keys_and_values:
             RaggedLayer.lazy_initialization(self, *keys_and_values)
         else:

@@ -1,12 +1,12 @@
-"""Rows with running states that join and leave.
+"""A pool for rows with running states, which join and leave.
 
 The first lines hold the rows that decode, the next one the row whose prompt is being read. Keys and values of attention
-layers have slots in their row's line. The states of the rows that decode are tensors with an entry for each, so a pass
-over them reads and writes these as they are. The states of the row whose prompt is read are kept apart, and added to
-those of the others when it decodes with them; that copies the states of all rows once for each row that joins, and once
-for each that leaves.
+layers have slots in their row's line. The states of decoding rows are tensors with an entry per row, so a pass reads
+and writes them directly. The states of the row whose prompt is read are kept apart, and are appended to the others'
+when it decodes with them. That copies the states of all rows once for each row that joins, and once for each that
+leaves.
 
-Nothing is shared: a state is that of a whole text, and the text of another row up to the same token is seldom there.
+Nothing is shared between rows: a state is that of a whole text, and another row rarely has the same text.
 """
 
 from collections.abc import Iterator
@@ -25,28 +25,29 @@ from ngramspec.hf.target.state_cache import state_cache_of
 from ngramspec.hf.types import Model
 
 LEAST_READ = 3
-"""Tokens of a prompt that are read ahead at least: then no part after the first one has a single token. Some models
-read one token after a state as one that they have written, and not as one of a prompt (`time_steps`)."""
+"""Fewest tokens of a prompt that are read ahead, so that no part after the first has a single token. Some models read a
+single token after a state like an emitted one, not like one of a prompt (`time_steps`)."""
 
 MARGIN = MOST_KNOWN + 1
-"""Slots that a row may take beside its text and its draft: a pass is as wide as what any row of it reads again."""
+"""Slots that a row may take besides its text and draft: a pass is as wide as the most that any of its rows reads again.
+"""
 
 
 class StatePool(ReplayingTarget):
     """A ReplayingTarget whose rows join and leave, within a bound in bytes.
 
-    num_shared: as of `LinePool`; here, 0.
+    num_shared: as in `LinePool`; always 0 here.
     """
 
     num_shared = 0
 
     def __init__(self, model: Model, device: torch.device, max_bytes: int) -> None:
-        """max_bytes: of keys, values and states of all rows together, the states counted twice for their copies."""
+        """max_bytes: of keys, values and states of all rows together; the states count twice, for their copies."""
         super().__init__(model, device)
         self._reading: ModelRow | None = None
         """The row whose prompt is read."""
         self._ready: list[ModelRow] = []
-        """Rows that have read their prompts, and have not decoded with the others yet."""
+        """Rows that have read their prompts, but have not decoded with the others yet."""
         self._bound = self._measured(max_bytes)
 
     def fits(self, num_slots: int) -> bool:
@@ -63,9 +64,9 @@ class StatePool(ReplayingTarget):
         return len(self._held) < self._most_lines(num_slots) if self._held else self.fits(num_slots)
 
     def join(self, row: ModelRow, num_slots: int, salt: str | None) -> None:
-        """Take in a row that will read its prompt next. No other row may be reading its prompt.
+        """Take in a row, which will read its prompt next. No other row may be reading its prompt.
 
-        num_slots: the most that it may take. salt: of its prompt; nothing is shared within it.
+        num_slots: the most that the row may take. salt: of its prompt; not used, because nothing is shared.
         """
         if not self._held and self._most_lines(num_slots) < 1:  # lines are longer than needed: start over
             self._cache = state_cache_of(self._model)
@@ -73,19 +74,19 @@ class StatePool(ReplayingTarget):
         self._cache.keep_lines(most)
         has_room = new < self._cache.placement.num_lines
         self._cache.reserve(new + 1 if has_room else min(most, 2 * (new + 1)), rounded(num_slots))
-        self._cache.wipe({new: 0})  # an earlier row may have left NaN there, which no mask hides
+        self._cache.wipe({new: 0})  # an earlier row may have left NaN there, which masks do not hide
         self._held.append(row)
         row.line, self._reading = new, row
 
     def read(self, plans: Rows[Plan]) -> Reading:
-        """One forward pass, over the row whose prompt is read or over those that decode; see `decoding.Target`."""
+        """One forward pass, over the row whose prompt is read or over those that decode. See `decoding.Target`."""
         rows = model_rows([plan.row for plan in plans])
         self._take_in([row for row in self._ready if row in rows])
         with self._apart(rows), self._undone(rows):
             return super().read(plans)
 
     def read_ahead(self, row: Row, num_tokens: int) -> int:
-        """Read `num_tokens` of the prompt, one less if only one were left then; see `decoding.engine.ReadsAhead`."""
+        """Read `num_tokens` of the prompt, or one less if that would leave one. See `decoding.engine.ReadsAhead`."""
         rows = model_rows([row])
         read = row.pending[:num_tokens] if len(row.pending) > num_tokens + 1 else row.pending[: num_tokens - 1]
         with self._apart(rows), self._undone(rows):
@@ -94,7 +95,7 @@ class StatePool(ReplayingTarget):
         return row.num_cached + len(read)
 
     def keep(self, rows: Rows[Row]) -> list[int]:
-        """See `ReplayingTarget.keep`. A row that has read its prompt is ready to decode with the others."""
+        """See `ReplayingTarget.keep`. A row that has read its prompt is now ready to decode with the others."""
         kept = super().keep(rows)
         if self._reading is not None and self._reading in rows:
             self._cache.add_ready()
@@ -120,20 +121,20 @@ class StatePool(ReplayingTarget):
         self._held.append(reading)
 
     def _take_in(self, rows: Rows[ModelRow]) -> None:
-        """Add the states of `rows`, which have been ready for longest, to those of the rows that decode."""
+        """Append the states of `rows`, which have been ready the longest, to those of the rows that decode."""
         if rows:
             self._cache.take_in(len(rows))
             del self._ready[: len(rows)]
 
     def _apart(self, rows: Rows[ModelRow]) -> AbstractContextManager[None]:
-        """Within it the states are those of `rows`: apart from those of all others while its prompt is read."""
+        """Within the `with` block, the states are those of `rows`: those apart while a prompt is read."""
         return self._cache.apart() if self._reading in rows else nullcontext()
 
     @contextmanager
     def _undone(self, rows: Rows[ModelRow]) -> Iterator[None]:
-        """An error within it leaves the states as they were; where they were not copied it ends `rows`.
+        """An error within the `with` block restores the states; if they were not copied, it ends `rows`.
 
-        Those of a prompt are copied: they are a row's alone.
+        The states of a prompt are always copied, because they are one row's only.
         """
         if rows[0].reads_prompt:
             self._cache.hold()
@@ -147,11 +148,11 @@ class StatePool(ReplayingTarget):
             raise
 
     def _most_lines(self, num_slots: int) -> int:
-        """The most lines that fit, once each has at least `num_slots` slots and no fewer than now."""
+        """The most lines that fit if each has at least `num_slots` slots, and no fewer than now."""
         return self._bound.most_lines(max(self._cache.placement.capacity, num_slots + MARGIN))
 
     def _measured(self, max_bytes: int) -> CacheBound:
-        """The bound, with bytes that are measured by a pass over one token."""
+        """The bound, with byte sizes measured by a pass over one token."""
         cache = state_cache_of(self._model)
         cache.place_run(0, 1)
         ids = torch.zeros((1, 1), dtype=torch.long, device=self._device)

@@ -1,9 +1,9 @@
 """Rows apart, in passes of a few fixed shapes: for calls with a static cache.
 
-A GPU may take longer to be told of each kernel of a pass than to run them. The way out of transformers is a cache of
-fixed size and a compiled decoding pass; both need shapes that never change. So here a pass after the prompt reads all
-rows of the call, ended or not, in one of a few widths, and attends to all slots of the cache under a mask. Where a row
-writes, and what it sees, are values of tensors: what is accepted changes values only.
+Launching the kernels of a pass may take longer than a GPU needs to run them. transformers' solution is a cache of fixed
+size and a compiled decoding pass, which need shapes that never change. So here a pass after the prompt reads all rows
+of the call, ended or not, in one of a few widths, and attends to all slots of the cache under a mask. Where a row
+writes, and what it sees, are values of tensors, so acceptance changes only values.
 """
 
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ from ngramspec.hf.target.static_graphs import FixedPass, PassShape, fixed_pass
 from ngramspec.hf.types import Model
 
 WIDTHS = (1, 2, 4, 8, 16, 32)
-"""Columns of the passes after the prompt. The last chosen token takes one, so a draft has at most 31 tokens."""
+"""Widths of the passes after the prompt, in columns. The last chosen token takes one, so a draft has at most 31."""
 
 SLOTS = 64
 """The capacity is a multiple of this, so that calls of similar lengths have the same shapes."""
 
 
 class StaticTarget(RaggedTarget):
-    """A RaggedTarget whose passes after the prompt have fixed shapes, each of them captured once.
+    """A RaggedTarget whose passes after the prompt have fixed shapes, each captured once.
 
     The prompt is read uncompiled, as in plain decoding. Rows that have ended keep their lines.
     """
@@ -46,7 +46,7 @@ class StaticTarget(RaggedTarget):
 
     @classmethod
     def of(cls, request: Request, rows: Rows[ModelRow]) -> Self:
-        """A target for the `rows` of one request, which starts with what the request's static cache holds."""
+        """A target for the `rows` of one request, which starts with the content of the request's static cache."""
         target = super().of(request, rows)
         target._keeps_rows = True
         target._settings = compile_settings(request.model, request.config, request.model_kwargs)
@@ -59,7 +59,7 @@ class StaticTarget(RaggedTarget):
         return target
 
     def priced(self, costs: Costs) -> Costs:
-        """`costs`, which price each width, for passes that are padded to one."""
+        """`costs`, which prices each width, for passes that are padded to one of `WIDTHS`."""
         return PaddedCosts(costs, WIDTHS, lambda: self._last is None or self._last.is_settled)
 
     def _shape(self, rows: Rows[Row], widths: Rows[int]) -> Shape:
@@ -71,18 +71,18 @@ class StaticTarget(RaggedTarget):
     def _rectangle(
         self, rows: Rows[ModelRow], tokens: Rows[list[int]], num_logits: int, layouts: Mapping[int, Layout]
     ) -> Block:
-        """After the prompt: padded to one of `WIDTHS`, written slot by slot, over all slots."""
+        """After the prompt: padded to one of `WIDTHS`, written slot by slot, attending to all slots."""
         if any(row.reads_prompt for row in rows):
             return super()._rectangle(rows, tokens, num_logits, layouts)
         block = block_of(rows, tokens, num_logits, layouts, width_for(max(map(len, tokens))))
         return replace(block, extent=self._cache.placement.capacity, first=None)
 
     def _call(self, block: Block, **inputs: Any) -> Any:
-        """The prompt, and padding at the end of a call, are read as they are: they attend to fewer slots."""
+        """Uncaptured for the prompt, and for padding at the end of a call: they attend to fewer slots."""
         num_slots = self._cache.placement.capacity
         if block.extent < num_slots:
             return super()._call(block, **inputs)
-        inputs.pop("logits_to_keep", None)  # it may be another number in each pass, and graphs depend on numbers
+        inputs.pop("logits_to_keep", None)  # this number may differ in each pass, and graphs specialise on numbers
         if self._settings is not None:
             if self._last is None:
                 self._mark_lasting()
@@ -91,7 +91,7 @@ class StaticTarget(RaggedTarget):
         return self._last(self._model, inputs)
 
     def _mark_lasting(self) -> None:
-        """Say that the cache stays where it is, so that a CUDA graph may write to it."""
+        """Mark the cache as static in memory, so that a CUDA graph may write to it."""
         for layer in self._cache.layers:
             if isinstance(layer, RaggedLayer):
                 for states in layer.states:
@@ -99,12 +99,12 @@ class StaticTarget(RaggedTarget):
 
 
 def width_for(columns: int) -> int:
-    """The least of `WIDTHS` that has room for so many columns."""
+    """The smallest of `WIDTHS` that has room for `columns`."""
     return next(width for width in WIDTHS if width >= columns)
 
 
 def passes_of(request: Request) -> str:
-    """What tells the prices of a call's passes from those of other calls of the model; "" for those of any shape."""
+    """The kind of a call's passes, whose prices are separate from other kinds'; "" for passes of any shape."""
     if not request.cache.is_static:
         return ""
     settings = compile_settings(request.model, request.config, request.model_kwargs)

@@ -1,8 +1,8 @@
-"""Forward passes of fixed shapes: each is captured once, and run again and again.
+"""Forward passes of fixed shapes: each shape is captured once, and run many times.
 
-torch.compile keeps what it has captured by code object, captures dynamic shapes from the second shape on, and gives up
-after eight shapes. So each shape gets code of its own, all of it static; with `mode="reduce-overhead"`, which is
-transformers' default, a CUDA graph follows from each.
+torch.compile caches captures by code object, captures dynamic shapes from the second shape on, and gives up after eight
+shapes. So each shape gets its own code object, with static shapes; with `mode="reduce-overhead"`, transformers'
+default, each becomes a CUDA graph.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,14 +16,14 @@ from ngramspec import forking
 from ngramspec.hf.types import Model
 
 MOST_SHAPES = 96
-"""Shapes of a model that are kept; the oldest one goes first, and would be captured again."""
+"""Most shapes of a model that are kept. The oldest one is dropped first, and would be captured again."""
 
 SETTLING = 2
-"""Passes of a shape that say nothing about its price: the first one compiles, the second one records a CUDA graph."""
+"""First passes of a shape, which do not show its price: the first one compiles, the second one records a CUDA graph."""
 
 
 class PassShape(NamedTuple):
-    """What a pass is captured for: the rows and columns that it reads, and the slots that it attends to."""
+    """The shape of a captured pass: the rows and columns that it reads, and the slots that it attends to."""
 
     rows: int
     columns: int
@@ -44,7 +44,7 @@ class FixedPass:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the time of the last pass was the time of a pass."""
+        """Whether the last pass was past compilation and recording, so that its time counts."""
         return self.num_calls > SETTLING
 
 
@@ -55,7 +55,7 @@ _lock = forking.lock()
 def fixed_pass(model: Model, shape: PassShape, settings: Mapping[str, Any] | None) -> FixedPass:
     """The passes of `model` of this shape, the same for all calls.
 
-    settings: of `torch.compile`; None: the model is called as it is.
+    settings: of `torch.compile`; None: the model is called uncompiled.
     """
     key = shape, repr(settings)
     with _lock:
@@ -72,7 +72,7 @@ def _as_it_is(model: Model, inputs: dict[str, Any]) -> Any:
 
 
 def _captured(shape: PassShape, settings: Mapping[str, Any]) -> Callable[[Model, dict[str, Any]], Any]:
-    """A pass that is compiled when it is first made."""
+    """A pass that is compiled on first use."""
 
     def read(model: Model, inputs: dict[str, Any]) -> Any:
         return model(**inputs)

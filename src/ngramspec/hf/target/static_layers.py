@@ -1,4 +1,4 @@
-"""Keys and values that go into a caller's static cache, and come out of it."""
+"""Copies keys and values out of a caller's static cache, and into it."""
 
 from torch import Tensor
 
@@ -15,9 +15,9 @@ def states_of(layer: StaticLayer, length: int) -> tuple[Tensor, Tensor]:
 
 
 def fill(layer: StaticLayer, filled: RaggedLayer, num_slots: int) -> None:
-    """Leave `num_slots` keys and values per row in `layer`, as plain decoding does: of a sliding window the last ones.
+    """Leave `num_slots` keys and values per row in `layer`, as plain decoding does; in a sliding window the last ones.
 
-    The tensors stay the same, because a graph may have captured them.
+    The tensors are kept, because a graph may have captured them.
     """
     assert filled.keys is not None
     assert filled.values is not None

@@ -1,11 +1,11 @@
-"""Time steps of state spaces as single tokens take them, in passes over several tokens.
+"""Time steps of state spaces as for single tokens, in passes over several tokens.
 
-Nemotron-H and Zamba2 clamp the time steps of a pass over several tokens from below, as they were trained, and those of
-a single token not at all. So a draft is read without the clamp, as plain decoding reads its tokens one by one; the
-prompt is read with it, as there.
+Nemotron-H and Zamba2 clamp the time steps of a pass over several tokens from below, as in training, but not those of a
+single token. So a draft is read without the clamp, like single tokens in plain decoding; the prompt is read with it, as
+there.
 
-A module reads its limit from itself, and all threads share a model. So the attribute of these classes becomes a
-property, which gives what the module was given except inside `unclamped()`.
+A module reads its limit from an attribute, and all threads share a model. So the attribute of these classes becomes a
+property, which returns the module's own limit except inside `unclamped()`.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from ngramspec.hf.types import Model
 
 NAME = "time_step_limit"
 NO_LIMIT = (0.0, float("inf"))
-"""The limit that leaves time steps as they are."""
+"""The limit that does not change time steps."""
 
 _is_unclamped: ContextVar[bool] = ContextVar("is_unclamped", default=False)
 
@@ -34,7 +34,7 @@ def unclamped() -> Iterator[None]:
 
 
 def prepare(model: Model) -> None:
-    """Let `unclamped` reach the modules of `model` that have a limit."""
+    """Make `unclamped` apply to the modules of `model` that have a limit."""
     for part in parts_of(model):
         limit = vars(part).get(NAME)
         if limit is not None and tuple(limit) != NO_LIMIT and not isinstance(vars(type(part)).get(NAME), property):

@@ -1,9 +1,9 @@
-"""A trial: does a model read a block of tokens as it reads single ones?
+"""A trial: does a model read a block of tokens like single ones?
 
-It is for models with untried parts. A call is decoded plainly and watched: the cache is copied once it holds the
-prompt, and the first few logits are kept. Then the emitted tokens are read again as one block, exactly as drafts would
-be verified, and the block's logits are compared with those of plain decoding. Where rows have slots of their own, so
-is a tree in which each of these tokens stands twice. A trial costs two passes.
+It is for models with untried parts. A call is decoded plainly and watched: the cache is copied once it has the prompt,
+and the first few logits are kept. Then the emitted tokens are read again as one block, exactly as drafts would be
+verified, and the block's logits are compared with those of plain decoding. If rows have their own slots, so are those
+of a tree that has each of these tokens twice. A trial costs two passes.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -31,26 +31,26 @@ from ngramspec.hf.target.aligned import AlignedTarget
 from ngramspec.hf.target.ragged import RaggedTarget
 
 LEAST_WIDTH, MOST_WIDTH = 12, 48
-"""Tokens of the block: as many as the longest row has. A shorter answer proves nothing, and a later call is watched.
-No later pass of the model is wider than its block was."""
+"""Bounds on the tokens of the block, which has as many as the longest row. A shorter answer proves nothing, and a later
+call is watched. No later pass of the model is wider than its block was."""
 
 FAR_SCALE = 8.0
 """Factor of the allowed rounding beyond LEAST_WIDTH: without it, a model of 30 layers fails in bfloat16."""
 
 MOST_BYTES = 1 << 28
-"""Bytes of the logits that are kept; with many rows and a large vocabulary, the block is narrower."""
+"""Most bytes of kept logits; with many rows and a large vocabulary, the block is narrower."""
 
 
 class Trial:
-    """One call that is watched; in the end, `finding` has the result.
+    """One watched call; at the end, `finding` has the result.
 
-    finding: "" where the block had the logits of plain decoding; otherwise what was wrong, as a clause that follows the
-        model's name; None where too little was emitted. width: tokens of the block. takes_trees: whether a tree had the
-        logits that its paths have.
+    finding: "" if the block had the logits of plain decoding; otherwise what was wrong, as a clause that follows the
+        model's name; None if too little was emitted. width: tokens of the block. takes_trees: whether a tree had the
+        logits of its paths.
     """
 
     def __init__(self, request: Request, strangers: Sequence[Stranger], call_type: Hashable) -> None:
-        """strangers: the untried parts of the model. call_type: what the finding holds for."""
+        """strangers: the untried parts of the model. call_type: the calls that the finding applies to."""
         self.finding: str | None = None
         self.width = 0
         self.takes_trees = False
@@ -64,7 +64,7 @@ class Trial:
 
     @contextmanager
     def watching(self, processors: LogitsProcessorList) -> Iterator[LogitsProcessorList]:
-        """`processors` with a watching one before them; plain decoding runs within the `with` block."""
+        """`processors`, preceded by a watching one; plain decoding runs within the `with` block."""
         outputs: list[Any] = []
         hook = self.request.model.register_forward_hook(lambda _model, _args, output: outputs.append(output))
 
@@ -101,12 +101,12 @@ class Trial:
                 self.finding = self._judged(tokens, long[::2])
                 self.takes_trees = not self.finding and self._reads_trees(long[::2])
         except (torch.OutOfMemoryError, MemoryError):
-            return  # says nothing about the model
+            return  # no evidence about the model
         except Exception as error:  # untried code may raise anything: that is a finding
             self.finding = _raised(error)
 
     def _start(self, output: Any) -> None:
-        """Copy the cache, which holds the prompts now. output: the model's, for the prompts."""
+        """Copy the cache, which now has the prompts. output: the model's, for the prompts."""
         request = self.request
         num_cached, num_rows = request.cache.length, len(request.input_ids)
         if num_cached != request.num_slots:
@@ -127,10 +127,10 @@ class Trial:
             self.finding = _raised(error)
 
     def _judged(self, tokens: Tensor, judged: Sequence[int]) -> str:
-        """Compare the rows `judged` of the block `tokens` `int64[B, n]` with plain decoding; "" where they agree.
+        """Compare the rows `judged` of the block `tokens` `int64[B, n]` with plain decoding; "" if they agree.
 
-        The other rows read other tokens from their second one on, as rows with wrong drafts do, which exposes a model
-        that mixes rows.
+        The other rows read different tokens from their second one on, like rows with wrong drafts, which exposes a
+        model that mixes rows.
         """
         assert self._target is not None
         texts = list(tokens.numpy().astype(np.int32))
@@ -153,7 +153,7 @@ class Trial:
         return ""
 
     def _reads_trees(self, judged: Sequence[int]) -> bool:
-        """Whether each node of a tree of known tokens has the logits that plain decoding has after its path."""
+        """Whether each node of a tree of known tokens has the logits of plain decoding after its path."""
         if not isinstance(self._target, RaggedTarget):
             return False
         layouts = dict(enumerate(map(_doubled, self._texts)))
@@ -172,7 +172,7 @@ class Trial:
         return True
 
     def _precision(self, dtype: torch.dtype) -> torch.dtype:
-        """The coarsest precision in the computation; dtype: of the logits, which some models make finer."""
+        """The coarsest precision in the computation; dtype: of the logits, which is finer in some models."""
         device = self.request.model.device.type
         used: list[torch.dtype] = [dtype, self.request.model.dtype]
         if torch.is_autocast_enabled(device):
@@ -187,15 +187,15 @@ class _Watching(LogitsProcessor):
         self._watch = watch
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """The scores, as they are."""
+        """The scores, unchanged."""
         seen: Tensor = self._watch(input_ids, scores)
         return seen
 
 
 def _doubled(text: Sequence[int]) -> Layout:
-    """Of the tokens after the first of `text`, as many as can stand twice in a tree no wider than it.
+    """A tree no wider than `text`, with as many of the tokens after its first one as can be there twice.
 
-    One half is a chain. Each token of the other follows now its twin's predecessor, now its own.
+    One half is a chain. Tokens of the other half follow, alternately, their twin's predecessor and their own.
     """
     half = (len(text) - 1) // 2
     first = range(ROOT, half - 1)

@@ -1,6 +1,6 @@
-"""Which models are drafted for: known ones, and those that have passed a trial.
+"""Decides which models are drafted for: known ones, and those that have passed a trial.
 
-Findings are kept per model and type of call: the inputs besides ids, the layout of rows, and the untried parts
+Findings are kept by model and type of call: the inputs besides ids, the layout of rows, and the untried parts
 (`facts/strangers.py`). All Speculators of a process share them.
 """
 
@@ -20,17 +20,17 @@ from ngramspec.hf.trials.trial import Trial
 from ngramspec.hf.types import Model
 
 MOST_CALL_TYPES = 16
-"""Types of calls per model beyond which those whose untried parts were freed are forgotten."""
+"""Types of calls per model, beyond which those with freed untried parts are dropped."""
 
 SHOWN = 3
-"""Untried parts that a message names."""
+"""Most untried parts that a message names."""
 
 
 class Finding(NamedTuple):
-    """What a trial found.
+    """The result of a trial.
 
-    why_plainly: why nothing is drafted, as a clause that follows the model's name, or "" where drafts are fine.
-    width: of the block that was tried, in tokens. takes_trees: whether drafts may be trees.
+    why_plainly: why nothing is drafted, as a clause that follows the model's name, or "" if drafts are fine.
+    width: of the tried block, in tokens. takes_trees: whether drafts may be trees.
     """
 
     why_plainly: str
@@ -47,7 +47,7 @@ class Trust:
         self._lock = forking.lock()
 
     def finding(self, request: Request, strangers: Sequence[Stranger]) -> Finding | None:
-        """The finding for such a call of a model with untried parts; None where a trial comes first."""
+        """The finding for such a call of a model with untried parts; None if a trial must come first."""
         if any(stranger.identity is None for stranger in strangers):
             return Finding(f"has {_named(strangers)}, which cannot be told from another one")
         if any(stranger.runs_code for stranger in strangers) and not _keep_to_themselves(request):
@@ -60,7 +60,7 @@ class Trust:
             return self._found.get(request.model, {}).get(_call_type(request, strangers))
 
     def trial_of(self, request: Request, strangers: Sequence[Stranger]) -> Trial:
-        """A trial of this call, to be passed to `note`."""
+        """A trial of this call, to pass to `note`."""
         return Trial(request, strangers, _call_type(request, strangers))
 
     def note(self, trial: Trial) -> str | None:
@@ -84,7 +84,7 @@ TRUST = Trust()
 
 
 def _call_type(request: Request, strangers: Sequence[Stranger]) -> Hashable:
-    """The type of a call: what its finding holds for."""
+    """The type of a call, to which its finding applies."""
     return (
         tuple(stranger.identity for stranger in strangers),
         frozenset(request.given_inputs),
@@ -97,7 +97,7 @@ def _call_type(request: Request, strangers: Sequence[Stranger]) -> Hashable:
 
 
 def _keep_to_themselves(request: Request) -> bool:
-    """Whether the processors and criteria look at nothing but scores and text."""
+    """Whether the processors and criteria read only scores and text."""
     others = [
         processor
         for processor in request.processors

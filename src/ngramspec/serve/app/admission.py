@@ -1,4 +1,4 @@
-"""How many answers may be asked for at once."""
+"""The bound on answers that are requested at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,9 +7,9 @@ from ngramspec.serve.wire.errors import busy
 
 
 class Admission:
-    """A bound on the answers that are prepared, wait or are decoded, for one event loop.
+    """A bound on the answers that are prepared, waiting or decoded, for one event loop.
 
-    most: of them. num_open: those that there are.
+    most: the bound. num_open: answers now.
     """
 
     def __init__(self, most: int) -> None:
@@ -18,7 +18,7 @@ class Admission:
 
     @contextmanager
     def of(self, num_answers: int) -> Iterator[None]:
-        """Within the `with` block there are so many more; raises ApiError (429) where that would be too many."""
+        """Admit `num_answers` more within the `with` block; raises ApiError (429) if that exceeds the bound."""
         if self.num_open + num_answers > self.most:
             raise busy(
                 f"at most {self.most} answers may be asked for at once, got {self.num_open} and {num_answers} more:"

@@ -20,15 +20,15 @@ from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
 
 SLACK = 10.0
-"""Seconds in which a client may still read an answer that has taken as long as it may."""
+"""Seconds in which a client may still read an answer that took all of its time."""
 
 R = TypeVar("R", bound=TextRequest)
 
 
 async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Response:
-    """The answer to a request, whole or as a stream.
+    """The answer to a request, complete or as a stream.
 
-    Raises ApiError for what cannot be served, ClientGone where nobody waits for it any more.
+    Raises ApiError if the request cannot be served, ClientGone if its client has gone.
     """
     tenant = service.keys.tenant(http.headers.get("authorization"))
     served = service.served
@@ -63,7 +63,7 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
 
 
 def _checked(service: Service, endpoint: Endpoint[R], request: R) -> int:
-    """How many answers are asked for; raises ApiError for another model, and for too many."""
+    """The number of requested answers; raises ApiError for another model, and for too many answers."""
     settings = service.settings
     if request.model != settings.name:
         raise ApiError(
@@ -97,7 +97,7 @@ async def _whole(service: Service, writer: Writer, answering: Answering, trace: 
 
 
 async def _events(service: Service, writer: Writer, answering: Answering, trace: RequestTrace) -> AsyncIterator[str]:
-    """The events of a stream. An error after the first tokens is one too, and the last."""
+    """The events of a stream. An error after the first tokens is the last event."""
     try:
         for event in writer.opening():
             yield event

@@ -25,11 +25,11 @@ from ngramspec.serve.wire.answers import ModelCard, ModelList
 from ngramspec.serve.wire.errors import ApiError, failed
 
 CLIENT_GONE = 499
-"""nginx's status of a request whose client has gone; it is for logs alone."""
+"""nginx's status for a request whose client has gone; only logs show it."""
 
 
 def application(service: Service) -> FastAPI:
-    """The service over HTTP. Its lifespan is the service's: the model begins to load when it starts."""
+    """The service over HTTP. Its lifespan is the service's: the model starts to load when it starts."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -39,7 +39,7 @@ def application(service: Service) -> FastAPI:
         finally:
             await service.stop()
 
-    # Pages that load scripts from elsewhere are left out: no request leaves the machine.
+    # FastAPI's docs pages load scripts from other hosts, so they are off: no request leaves the machine.
     app = FastAPI(title="ngramspec", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     origins = service.settings.allow_origins
     app.add_middleware(Sites, allow_origins=origins, is_local=service.settings.is_local)
@@ -111,9 +111,9 @@ async def _told(_: Request, error: Exception) -> Response:
 
 
 async def _told_of_http(request: Request, error: Exception) -> Response:
-    """A route or a method that there is not."""
+    """A route or method that does not exist."""
     assert isinstance(error, HTTPException)
-    path = request.scope["path"][:200]  # request.url is made of the Host header, which may be anything
+    path = request.scope["path"][:200]  # request.url contains the Host header, which may be anything
     message = f"{request.method} {path} is not a route of this service: {error.detail}"
     told = ApiError(error.status_code, message, code="not_found", headers=error.headers)
     return JSONResponse(told.body(), told.status, told.headers)
@@ -124,5 +124,5 @@ async def _untold(_: Request, error: Exception) -> Response:
 
 
 async def _told_of_defect(_: Request, error: Exception) -> Response:
-    """A defect of ours, which the server logs."""
+    """A defect of this service, which the server logs."""
     return JSONResponse(failed("the service has failed").body(), 500)

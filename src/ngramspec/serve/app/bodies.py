@@ -1,4 +1,4 @@
-"""The body of a request: read within its bound, and checked."""
+"""The body of a request: read within its limits, and validated."""
 
 import asyncio
 from typing import TypeVar
@@ -14,10 +14,10 @@ B = TypeVar("B", bound=BaseModel)
 
 
 async def read(request: Request, model: type[B], max_bytes: int, max_seconds: float) -> tuple[B, int]:
-    """The body as `model`, and its length in bytes; it is read no further than it is allowed to be long.
+    """The body as `model`, and its length in bytes. Reading stops at `max_bytes`.
 
-    Raises ApiError for one that is too long, comes too slowly or is not as `model` says; ClientGone where the client
-    goes before its end.
+    Raises ApiError if the body is too long, too slow or not valid for `model`; ClientGone if the client goes before
+    its end.
     """
     body = bytearray()
     try:

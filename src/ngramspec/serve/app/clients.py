@@ -1,4 +1,4 @@
-"""Clients that may go at any time: what is done for one ends when it has gone."""
+"""Clients may go at any time; the work for a client ends when it has gone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 T = TypeVar("T")
 
 
-class ClientGone(Exception):  # noqa: N818 (no error: clients may go)
-    """Nobody waits for the answer any more."""
+class ClientGone(Exception):  # noqa: N818 (not an error: clients may go)
+    """The client has gone: nobody waits for the answer."""
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
@@ -34,17 +34,17 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 
 
 class Waiting:
-    """What one client waits for while its request is made ready on other threads."""
+    """The work that one client waits for while other threads prepare its request."""
 
     def __init__(self, receive: Receive, ending: ExitStack) -> None:
-        """ending: what the request holds; closed by its owner, or here once nothing is at work for it any more."""
+        """ending: what the request holds; closed by its owner, or here once no thread works for it any more."""
         self._receive, self._ending = receive, ending
 
     async def done_on(self, threads: Executor, work: Callable[[], T]) -> T:
         """The result of `work` on one of `threads`; raises ClientGone when the client goes.
 
-        A thread that is at work goes on, and the request keeps its seat until it has finished: nobody gets more
-        threads by going.
+        A thread that has started goes on, and the request keeps its seat until that has finished: a client cannot get
+        more threads by disconnecting.
         """
         loop, future = asyncio.get_running_loop(), threads.submit(work)
         try:
@@ -66,9 +66,9 @@ async def _gone(receive: Receive) -> None:
 
 
 class EventStream(Response):
-    """Server-sent events, until the last one or until the client goes.
+    """Server-sent events, up to the last one or until the client goes.
 
-    Whatever the server says of ASGI's version, both are noticed: what a client has begun is ended here.
+    Both are detected whatever ASGI version the server states, and then `ending` is closed.
     """
 
     media_type = "text/event-stream"
@@ -85,7 +85,7 @@ class EventStream(Response):
             try:
                 async with asyncio.timeout(self._max_seconds):
                     await unless_gone(receive, self._sent(send))
-            except (ClientGone, OSError):  # of which a timeout is one; and a server may say so that nobody reads
+            except (ClientGone, OSError):  # a timeout is an OSError; some servers raise one when the client has gone
                 return
 
     async def _sent(self, send: Send) -> None:

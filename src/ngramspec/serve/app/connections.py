@@ -1,6 +1,6 @@
-"""Connections: so many at most, and none over which nothing comes or goes.
+"""Limits on connections: their number, and how long one may be idle.
 
-uvicorn waits without end for the head of a request, and for a client to read what it has been sent.
+uvicorn waits forever for the head of a request, and for a client to read what it was sent.
 """
 
 from asyncio import Transport
@@ -9,14 +9,14 @@ from typing import Any
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 SECONDS = 15.0
-"""From one look at a connection to the next: so long, or twice as long, may pass without the head of a request, or
-without any reading of an answer that is complete."""
+"""Time between two looks at a connection. It is closed after one to two times this without the head of a request, or
+without any read of an answer that is complete."""
 
 
 class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # h11's or httptools', whichever is installed
-    """uvicorn's, with limits. Bodies and streams have their own (`bodies.read`, `EventStream`).
+    """uvicorn's connection, with limits. Bodies and streams have their own (`bodies.read`, `EventStream`).
 
-    uvicorn's `limit_concurrency` is the most connections: one more is closed at once, instead of being answered.
+    uvicorn's `limit_concurrency` bounds the connections: one more is closed at once instead of answered.
     """
 
     def connection_made(self, transport: Transport) -> None:
@@ -36,7 +36,7 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # h11's or
     def _look(self) -> None:
         """Close the connection if no request has begun since the last look and none is being answered.
 
-        What was sent may be read after that, as long as some of it is read from one look to the next.
+        The client may still read what was sent, as long as it reads some of it between two looks.
         """
         cycle, transport = self.cycle, self.transport
         unread = transport.get_write_buffer_size()

@@ -1,4 +1,4 @@
-"""The OpenAPI document. Bodies are read by the service itself, within its limits, so their schemas are added here."""
+"""The OpenAPI document. The service reads bodies itself, within its limits, so their schemas are added here."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -40,7 +40,7 @@ class ErrorBody(BaseModel):
 
 
 def describe(app: FastAPI, endpoints: Iterable[Endpoint[Any]]) -> None:
-    """Give `app` its document; its routes are complete."""
+    """Give `app` its document; all of its routes must be there."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     _add(schemas, ErrorBody)
@@ -54,7 +54,7 @@ def describe(app: FastAPI, endpoints: Iterable[Endpoint[Any]]) -> None:
                 "content": {"application/json": {}, "text/event-stream": {}},
             }
         } | {status: {"description": said, "content": _json_of(ErrorBody)} for status, said in ERRORS.items()}
-    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI documents this override
 
 
 def _add(schemas: dict[str, Any], model: type[BaseModel]) -> None:

@@ -1,4 +1,4 @@
-"""Histories that outlive the service: loaded when it starts, saved now and then, and at its end."""
+"""Histories that outlive the service: loaded at its start, saved periodically and at its end."""
 
 import hashlib
 import logging
@@ -12,19 +12,19 @@ from ngramspec.drafting import AdaptiveLookup
 logger = logging.getLogger(__name__)
 
 SECONDS = 60.0
-"""From one saving to the next: so much is lost where the process is killed."""
+"""Time between two saves: a process that is killed loses at most this much."""
 
 
 class Histories:
-    """The file of a service's histories, and the drafter that has them.
+    """The file of a service's histories, and the drafter that uses them.
 
-    A process that is killed leaves the file of its last saving, whole.
+    A process that is killed leaves the complete file of its last save.
     """
 
     def __init__(self, path: Path, tokenizer: Any, vocabulary: Sequence[bytes] | None = None) -> None:
         """vocabulary: see `AdaptiveLookup`.
 
-        Raises HistoryError for a file of another tokenizer, or a damaged one; OSError for one that is unreadable.
+        Raises HistoryError for a damaged file or one of another tokenizer; OSError for one that cannot be read.
         """
         self._path, self._fingerprint = path, _fingerprint(tokenizer)
         if path.exists():
@@ -33,14 +33,14 @@ class Histories:
             self.drafter = AdaptiveLookup(vocabulary=vocabulary)
         self._is_over = Event()
         self._thread = Thread(target=self._run, name="ngramspec-histories", daemon=True)
-        self.save()  # a file that cannot be written is told of now
+        self.save()  # a file that cannot be written is reported now
 
     def start(self) -> None:
-        """Save from now on."""
+        """Start to save periodically."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Save for the last time."""
+        """Stop, and save a last time."""
         self._is_over.set()
         self._thread.join()
 
@@ -54,10 +54,10 @@ class Histories:
             is_over = self._is_over.wait(SECONDS)
             try:
                 self.save()
-            except OSError:  # a full disk, for instance: the answers go on
+            except OSError:  # such as a full disk: the service goes on
                 logger.exception("histories could not be saved, so the earlier file stays")
 
 
 def _fingerprint(tokenizer: Any) -> str:
-    """Of what the ids mean."""
+    """Fingerprint of what the token ids mean."""
     return hashlib.sha256(repr(sorted(tokenizer.get_vocab().items())).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""API keys: which tenant asks."""
+"""API keys, which identify tenants."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,20 +8,20 @@ from ngramspec.serve.asking.prepared import Tenant
 from ngramspec.serve.wire.errors import ApiError
 
 OPERATOR = "operator"
-"""The tenant who may see what all tenants do."""
+"""The tenant who may see the traffic of all tenants."""
 
 
 class Keys:
-    """The keys of a service; without any, all requests are of one tenant."""
+    """The keys of a service; without any, all requests belong to one tenant."""
 
     def __init__(self, api_keys: Mapping[str, str]) -> None:
         """api_keys: tenants by name, and their keys."""
         self._digests = {name: _digest(key) for name, key in api_keys.items()}
 
     def tenant(self, authorization: str | None) -> Tenant:
-        """Whose request it is; authorization: the header.
+        """The tenant of a request; authorization: the header.
 
-        All keys are compared, each in a time that does not depend on what they have in common with the given one.
+        The given key is compared with all keys, each in a time that does not depend on how much of it is right.
         Raises ApiError for a missing or a wrong key.
         """
         if not self._digests:
@@ -39,7 +39,7 @@ class Keys:
         return Tenant(found[0])
 
     def check_operator(self, authorization: str | None) -> None:
-        """Raise ApiError unless the request is the operator's, who may see what all tenants do."""
+        """Raise ApiError unless the request is the operator's."""
         tenant = self.tenant(authorization)
         if self._digests and tenant.name != OPERATOR:
             raise ApiError(

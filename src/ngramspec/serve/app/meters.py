@@ -1,4 +1,4 @@
-"""Prometheus metrics: under vLLM's names what its users' dashboards show, and our own by segment."""
+"""Prometheus metrics: those of vLLM's dashboards under vLLM's names, and our own by segment."""
 
 from collections.abc import Callable, Iterator
 
@@ -59,10 +59,10 @@ DURATIONS = (
 
 
 class Meters:
-    """What is measured of a service; times are on the clock of its event loop's side."""
+    """The metrics of a service; times are measured on the event loop's thread."""
 
     def __init__(self, name: str, engine: Callable[[], ModelEngine | None], clock: Callable[[], float]) -> None:
-        """name: of the model. engine: the one that decodes, None while there is none. clock: in seconds."""
+        """name: of the model. engine: returns the one that decodes, None if there is none. clock: in seconds."""
         self.clock = clock
         self._registry = CollectorRegistry()
         self._registry.register(_OfEngine(name, engine))
@@ -81,7 +81,7 @@ class Meters:
         self._finished.labels(self._name, reason).inc()
 
     def text(self) -> bytes:
-        """As Prometheus reads it."""
+        """In Prometheus' text format."""
         return generate_latest(self._registry)
 
     def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], model: str) -> Histogram:
@@ -93,7 +93,7 @@ class Meters:
 
 
 class RequestMeter:
-    """The times of one request's answers; see `Watch`."""
+    """Times the answers of one request; see `Watch`."""
 
     def __init__(self, meters: Meters, asked_at: float, num_prompt_tokens: int) -> None:
         self._meters, self._asked_at = meters, asked_at
@@ -117,7 +117,7 @@ class RequestMeter:
 
 
 class _OfEngine(Collector):
-    """What the engine counts itself, read when it is asked for."""
+    """The engine's own counters, read at each scrape."""
 
     def __init__(self, name: str, engine: Callable[[], ModelEngine | None]) -> None:
         self._name, self._engine = name, engine

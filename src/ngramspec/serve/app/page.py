@@ -1,4 +1,4 @@
-"""The page at `/`: one static file, which asks the service that it comes from and nobody else."""
+"""The page at `/`: one static file, which sends requests only to the service that it comes from."""
 
 import base64
 import hashlib
@@ -12,14 +12,14 @@ from ngramspec.pico.demo_inputs import demo_inputs
 
 _JOBS = '<script type="application/json" id="demo">[]</script>'
 _ANSWER = "\n### answer\n"
-"""What follows a task of pico's; as a chat, its template adds it."""
+"""What follows a task in pico's prompts; in a chat its template adds it."""
 
 _FIRST_FIELDS = re.compile(r"### extract (\{.*\})\n")
 
 
 @cache
 def page() -> tuple[str, dict[str, str]]:
-    """The page, and headers that hold a browser to it: its own script and style alone, and no other address."""
+    """The page, and headers by which a browser allows only its own script and style, and no other address."""
     source = Path(__file__).with_name("page.html").read_text("utf-8")
     jobs = json.dumps([_job(each.name, each.prompt) for each in demo_inputs()]).replace("<", "\\u003c")
     text = source.replace(_JOBS, _JOBS.replace("[]", jobs))
@@ -38,7 +38,7 @@ def page() -> tuple[str, dict[str, str]]:
 
 
 def _job(name: str, prompt: str) -> dict[str, Any]:
-    """A job of the demo as the page offers it: its task, and the schema of a record that is extracted."""
+    """A demo job for the page: its task, and the schema of the record to extract."""
     fields = _FIRST_FIELDS.match(prompt)
     schema = None if fields is None else _schema_like(json.loads(fields.group(1)))
     return {"name": name, "prompt": prompt.removesuffix(_ANSWER), "schema": schema}

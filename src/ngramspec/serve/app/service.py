@@ -1,4 +1,4 @@
-"""A service: a model on a thread of its own, what it has promised to its clients, and what it counts."""
+"""A service: a model on a thread of its own, the bounds on its requests, and its metrics."""
 
 import asyncio
 import time
@@ -25,17 +25,17 @@ from ngramspec.serve.settings import Settings
 from ngramspec.serve.wire.errors import unready
 
 PREPARING_THREADS = 4
-"""Requests whose texts are tokenised at once; and further ones of long bodies."""
+"""Requests with short bodies that are tokenised at once; as many more with long ones."""
 
 LONG_BYTES = 1 << 16
-"""Of a body whose texts are tokenised apart from others: a megabyte takes seconds, for which nobody else waits."""
+"""Longer bodies are tokenised on threads of their own: a megabyte takes seconds, and short ones must not wait."""
 
 Load = Callable[[], tuple[Any, Any]]
 """Returns a model and its tokenizer."""
 
 
 class Service:
-    """What all requests share. It belongs to one event loop, from `start` to `stop`."""
+    """The state that all requests share. It belongs to one event loop, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Service:
         """load: called once, on the engine's thread, while the service already answers.
 
         spec: see `ModelEngine`; by default one with the history and the costs that `settings` name.
-        clock: monotonic, in seconds; of deadlines and times.
+        clock: monotonic, in seconds; for deadlines and times.
         """
         self.settings, self.clock = settings, clock
         self.keys = Keys(settings.api_keys)
@@ -59,7 +59,7 @@ class Service:
             ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix=f"ngramspec-preparing{kind}")
             for kind in ("", "-long")
         )
-        # One thread for each request: they only wait, for the processes of `guards.workers`, which are fair to them.
+        # A thread per request: each only waits for the processes of `guards.workers`, which share time out fairly.
         self.compiling = ThreadPoolExecutor(self.admission.most, thread_name_prefix="ngramspec-compiling")
         self._load, self._spec = load, spec
         self._served: Served | None = None
@@ -70,7 +70,7 @@ class Service:
         self._has_opened, self._has_ended = asyncio.Event(), asyncio.Event()
 
     def start(self) -> None:
-        """Begin to load the model."""
+        """Start to load the model."""
         loop = asyncio.get_running_loop()
         self.thread = EngineThread(
             self._opened,
@@ -83,7 +83,7 @@ class Service:
         self.thread.start()
 
     async def ready(self) -> Served:
-        """Wait until the model is loaded; raises what loading it has raised."""
+        """Wait until the model is loaded; raises what loading it raised."""
         await self._has_opened.wait()
         if self._served is None:
             assert self.thread is not None
@@ -91,12 +91,12 @@ class Service:
         return self._served
 
     async def ended(self) -> BaseException | None:
-        """Wait until nothing is decoded any more; returns why, unless the service was stopped."""
+        """Wait until decoding has ended; returns the error that ended it, None if the service was stopped."""
         await self._has_ended.wait()
         return self.engine.error
 
     async def stop(self) -> None:
-        """End what has not ended, and all threads."""
+        """End all answers and threads."""
         if self.thread is not None:
             await asyncio.to_thread(self.thread.stop)
         for threads in (self._preparing, self._preparing_long, self.compiling):
@@ -107,12 +107,12 @@ class Service:
             self._recording.close()
 
     def preparing(self, num_bytes: int) -> Executor:
-        """Threads for the texts of a body of so many bytes."""
+        """The threads that tokenise a body of `num_bytes`."""
         return self._preparing if num_bytes <= LONG_BYTES else self._preparing_long
 
     @property
     def served(self) -> Served:
-        """The model; raises ApiError (503) while there is none, or none any more."""
+        """The model; raises ApiError (503) before it is loaded and after it has failed."""
         if self.thread is not None and self.thread.is_over:
             raise unready("the service is about to end: ask again")
         if self._served is None:
@@ -121,13 +121,13 @@ class Service:
 
     @property
     def engine(self) -> EngineThread:
-        """The thread that decodes, once it has been started."""
+        """The thread that decodes; it must have been started."""
         assert self.thread is not None
         return self.thread
 
     @property
     def most_drafted(self) -> int:
-        """Tokens of the longest draft that the budget gives."""
+        """Tokens of the longest draft that the budget allows."""
         engine = self.engine.engine
         assert engine is not None
         return engine.spec.budget.max_draft_tokens
@@ -138,7 +138,7 @@ class Service:
         return self.thread is not None and not self.thread.is_over
 
     def _opened(self) -> ModelEngine:
-        """The engine, on its thread. A model that it cannot decode is refused here, not with each request."""
+        """Open the engine, on its thread. A model that it cannot decode is refused here, not at each request."""
         model, tokenizer = self._load()
         served = Served(model, tokenizer, self.settings)
         path = self.settings.history

@@ -1,4 +1,4 @@
-"""Which web pages may ask: a browser lets any page send requests to this machine, though not read the answers."""
+"""Web pages that may send requests. A browser lets any page send them to this machine, though not read the answers."""
 
 from collections.abc import Collection
 from ipaddress import ip_address
@@ -12,16 +12,16 @@ from ngramspec.serve.wire.errors import ApiError
 
 
 class Sites:
-    """Refuses requests of pages from elsewhere, before anything is done for them.
+    """Refuses requests of other sites' pages, before anything is done for them.
 
-    A page from elsewhere says so in `Origin`. One whose name was made to lead to this machine (DNS rebinding) seems to
-    be the service's own; that name is in `Host`.
+    `Origin` names such a site. If its name was made to resolve to this machine (DNS rebinding), the page seems to be
+    the service's own, but `Host` has that name.
     """
 
     def __init__(self, app: ASGIApp, allow_origins: Collection[str], *, is_local: bool) -> None:
-        """allow_origins: pages from elsewhere that may ask, "*" for all.
+        """allow_origins: other sites whose pages may send requests, "*" for all.
 
-        is_local: whether the service is asked by this machine alone, which names it `localhost` or by an address.
+        is_local: whether all requests come from this machine, which names the service `localhost` or by an address.
         """
         self._app, self._allow_origins, self._is_local = app, frozenset(allow_origins), is_local
         self._hosts = {urlsplit(origin).hostname for origin in allow_origins}

@@ -1,7 +1,7 @@
-"""OpenTelemetry: a span for each request, `gen_ai.server.*` and `ngramspec.*`, where its API is installed and its SDK
-configured.
+"""OpenTelemetry: a span per request, and the metrics `gen_ai.server.*` and `ngramspec.*`, if its API is installed and
+its SDK configured.
 
-Names and meanings are those of the semantic conventions for generative AI. Prompts and answers are in none of them.
+Names and meanings follow the semantic conventions for generative AI. Prompts and answers are never exported.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,11 +20,11 @@ PROVIDER = "ngramspec"
 DURATIONS = [0.01 * 2**power for power in range(14)]
 TOKEN_DURATIONS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5]
 FIRST_TOKEN_DURATIONS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
-"""Bounds of the buckets that the conventions advise, in seconds."""
+"""Bucket bounds that the conventions advise, in seconds."""
 
 
 class Tracing:
-    """Makes spans; without OpenTelemetry's API none."""
+    """Makes spans; none without OpenTelemetry's API."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """clock: in seconds."""
@@ -47,7 +47,7 @@ class Tracing:
         self.per_token = histogram("time_per_output_token", "Per token after the first one.", TOKEN_DURATIONS)
 
     def observe(self, spec: Speculator) -> None:
-        """Export what `spec` counts."""
+        """Export the counters of `spec`."""
         if self._tracer is not None:
             from ngramspec.watching import observe
 
@@ -56,9 +56,9 @@ class Tracing:
     def request(
         self, request: TextRequest, operation: str, headers: Mapping[str, str], asked_at: float
     ) -> "RequestTrace":
-        """The trace of a request. headers: its `traceparent` names the span that it belongs to.
+        """The trace of a request. headers: their `traceparent` names the parent span.
 
-        operation: the conventions' word for what is asked. asked_at: on the clock.
+        operation: the conventions' name for the kind of request. asked_at: on the clock.
         """
         trace = RequestTrace(self, operation, request.model, asked_at)
         if self._tracer is not None:
@@ -68,7 +68,7 @@ class Tracing:
     def _span(self, request: TextRequest, operation: str, headers: Mapping[str, str]) -> Any:
         from opentelemetry import propagate, trace
 
-        is_within = trace.get_current_span().get_span_context().is_valid  # such as one of an ASGI middleware
+        is_within = trace.get_current_span().get_span_context().is_valid  # such as an ASGI middleware's
         context = None if is_within else propagate.extract(dict(headers))
         kind = trace.SpanKind.INTERNAL if is_within else trace.SpanKind.SERVER
         asked = {
@@ -89,9 +89,9 @@ class Tracing:
 
 
 class RequestTrace:
-    """The span of one request, until the end of the `with` block; see `Watch` too.
+    """The span of one request, up to the end of the `with` block; it is a `Watch`.
 
-    span: None where nobody traces.
+    span: None if nobody traces.
     """
 
     def __init__(self, tracing: Tracing, operation: str, model: str, asked_at: float) -> None:
@@ -114,7 +114,7 @@ class RequestTrace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the span: with an error unless all answers are complete."""
+        """End the span; with an error unless all answers are complete."""
         if self.span is None:
             return
         if error is not None and not isinstance(error, ClientGone):

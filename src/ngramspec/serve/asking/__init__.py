@@ -1,1 +1,1 @@
-"""A request as jobs of the engine's thread, and their tokens as an answer."""
+"""Turns a request into jobs of the engine's thread, and their tokens into an answer."""

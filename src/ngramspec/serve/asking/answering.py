@@ -1,4 +1,4 @@
-"""The answers of one request, as their tokens come."""
+"""The answers of one request, piece by piece."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,11 +21,11 @@ from ngramspec.stats import Counters
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is new of an answer.
+    """The part of an answer that is new.
 
-    num_tokens: that it was made of. text: without reasoning and calls, which are among `parts`. passed: its tokens, if
-    they are wanted. offset: where they begin, in characters of all tokens one by one. finish: why the answer has ended,
-    once it has; stop: the stop string that ended it.
+    num_tokens: in it. text: without reasoning and calls, which are among `parts`. passed: its tokens, if requested.
+    offset: where they begin, in characters of all tokens decoded one by one. finish: why the answer has ended, once it
+    has; stop: the stop string that ended it.
     """
 
     index: int
@@ -40,19 +40,19 @@ class Piece:
 
 
 class Watch(Protocol):
-    """Takes note of what happens to the answers of a request."""
+    """Observes the answers of a request."""
 
     def tokens(self, index: int, num_tokens: int) -> None:
-        """Further tokens of an answer have come."""
+        """An answer has `num_tokens` more tokens."""
 
     def finished(self, index: int, reason: FinishReason) -> None:
         """An answer is complete."""
 
 
 class Answering:
-    """The answers of one request; it is the owner of their jobs.
+    """The answers of one request, and the owner of their jobs.
 
-    jobs: they are told to the engine's thread, and to be cancelled there unless all have ended.
+    jobs: to submit to the engine's thread, and to drop there unless all have ended.
     """
 
     def __init__(self, prepared: Prepared, guard: Guard | None, deadline: float, *watches: Watch) -> None:
@@ -68,7 +68,7 @@ class Answering:
         self._spellings: dict[int, tuple[str, tuple[int, ...]]] = {}
 
     def tell(self, job: Job, news: News) -> None:
-        """News of a job, on the event loop."""
+        """Take in the news of a job, on the event loop."""
         self._inbox.put_nowait((job, news))
 
     @property
@@ -77,7 +77,7 @@ class Answering:
         return not self._num_open
 
     async def joined(self) -> None:
-        """Wait until the engine has taken all jobs; raises ApiError where it does not."""
+        """Wait until the engine has taken all jobs; raises ApiError if it does not."""
         _, news = await self._inbox.get()
         if isinstance(news, Ended):
             self._num_open = 0  # none has joined
@@ -85,7 +85,7 @@ class Answering:
         assert isinstance(news, Joined)
 
     async def pieces(self) -> AsyncIterator[Piece]:
-        """What comes, until all answers have ended; raises ApiError where one cannot be completed."""
+        """The pieces, until all answers have ended; raises ApiError if one cannot be completed."""
         while self._num_open:
             job, news = await self._inbox.get()
             if isinstance(news, Tokens):
@@ -93,14 +93,14 @@ class Answering:
             elif isinstance(news, Ended):
                 self._num_open -= 1
                 self._counters.add(news.counters)
-                if job.index % self._prepared.request.n == 0:  # further answers to a prompt share it anyway
+                if job.index % self._prepared.request.n == 0:  # further answers to a prompt share it in any case
                     self._num_shared += news.num_shared
                 if news.error is not None:
                     raise news.error
                 yield self._last(job.index)
 
     def counts(self, most_drafted: int) -> Counts:
-        """What was read and written, once all answers have ended; most_drafted: tokens of the longest draft."""
+        """Tokens read and written, once all answers have ended; most_drafted: tokens of the longest draft."""
         prediction = self._prepared.prediction
         predicted = None
         if prediction is not None:
@@ -146,7 +146,7 @@ class Answering:
         return TopLogprob(text, max(logprob, LEAST_LOGPROB), spelled)
 
     def _spelled(self, token: int) -> tuple[str, tuple[int, ...]]:
-        """The text and the bytes of a token, the same objects each time: log probabilities name the same few often."""
+        """The text and the bytes of a token. Cached, because log probabilities name the same few tokens often."""
         if token not in self._spellings:
             raw = self._prepared.served.bytes_of(token)
             self._spellings[token] = raw.decode(errors="replace"), tuple(raw)

@@ -28,7 +28,7 @@ from ngramspec.serve.wire.turns import TurnsRequest
 
 
 class ChatEndpoint(Endpoint[ChatRequest]):
-    """A chat, whose next turn is written."""
+    """A chat, whose next turn the model writes."""
 
     path = "/v1/chat/completions"
     operation = "chat"
@@ -92,7 +92,7 @@ class ChatWriter(ChunkWriter):
         deltas = [self._delta(piece.index, part) for part in piece.parts]
         for delta in deltas or ([ChatDelta(content="")] if piece.logprobs else []):
             yield self.chunk(ChatChunkChoice(index=piece.index, delta=delta, logprobs=logprobs, finish_reason=None))
-            logprobs = None  # of all the piece's tokens: told once
+            logprobs = None  # they cover all tokens of the piece: sent once
         if piece.finish is not None:
             yield self.chunk(
                 ChatChunkChoice(
@@ -128,12 +128,12 @@ class ChatWriter(ChunkWriter):
 
 
 def call_id() -> str:
-    """Of nine letters and digits: Mistral's templates take no other, and those of other models take any."""
+    """Nine letters and digits: Mistral's templates require that, and other models' take anything."""
     return uuid.uuid4().hex[:9]
 
 
 def turns_prompt(request: TurnsRequest, served: Served) -> Prompt:
-    """The prompt of the next turn, as the chat template has it. Raises ApiError."""
+    """The prompt of the next turn, made by the chat template. Raises ApiError."""
     options = request.chat_template_kwargs
     chat = chat_prompt(
         request.turns,

@@ -1,4 +1,4 @@
-"""How chats and completions are written down: choices, whole or in chunks, and [DONE]."""
+"""How chats and completions are written: choices, complete or in chunks, and [DONE]."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ from ngramspec.serve.wire.usage import Counts, Metrics, Usage
 class ChunkWriter(Writer):
     """Writes choices.
 
-    With `stream_options.include_usage`, a last chunk without choices has the counts; with `include_drafts`, one comes
-    before those of each pass.
+    With `stream_options.include_usage`, a last chunk without choices has the counts; with `include_drafts`, a chunk
+    about the drafts precedes those of each pass.
     """
 
     def __init__(self, head: Head, prepared: Prepared) -> None:
@@ -25,15 +25,15 @@ class ChunkWriter(Writer):
 
     @abstractmethod
     def answer(self, pieces: Sequence[Sequence[Piece]]) -> Answer:
-        """The whole answer, without its counts."""
+        """The complete answer, without its counts."""
 
     @abstractmethod
     def first(self) -> Iterable[Answer]:
-        """The chunks before all tokens."""
+        """The chunks before the first token."""
 
     @abstractmethod
     def chunks(self, piece: Piece) -> Iterable[Answer]:
-        """The chunks that say a piece."""
+        """The chunks of a piece."""
 
     @abstractmethod
     def chunk(self) -> Answer:
@@ -66,7 +66,7 @@ class ChunkWriter(Writer):
         if self._counts_on:
             chunk.usage = Usage.so_far(self.prepared.num_prompt_tokens, self._num_written)
         elif self._includes_usage:
-            chunk.usage = None  # said, as OpenAI does: it comes with the last one
+            chunk.usage = None  # sent as null, as OpenAI does: only the last chunk has it
         return event(chunk.json_text())
 
 

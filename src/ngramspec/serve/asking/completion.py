@@ -16,7 +16,7 @@ from ngramspec.serve.wire.requests import CompletionRequest
 
 
 class CompletionEndpoint(Endpoint[CompletionRequest]):
-    """Texts that are continued, or a hole that is filled."""
+    """Continues texts, or fills a hole."""
 
     path = "/v1/completions"
     operation = "text_completion"
@@ -48,7 +48,7 @@ class CompletionEndpoint(Endpoint[CompletionRequest]):
 
 
 class CompletionWriter(ChunkWriter):
-    """Continued texts."""
+    """Writes continued texts."""
 
     def answer(self, pieces: Sequence[Sequence[Piece]]) -> CompletionAnswer:
         """See `ChunkWriter`."""

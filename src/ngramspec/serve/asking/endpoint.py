@@ -1,4 +1,4 @@
-"""What the ways to ask for text each do in their own way: their prompts, and how answers are written down."""
+"""What differs between the endpoints for text: prompts, and how answers are written."""
 
 import json
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ R = TypeVar("R", bound=TextRequest)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What all parts of an answer share. created: in Unix seconds."""
+    """Fields that all parts of an answer share. created: in Unix seconds."""
 
     id: str
     created: int
@@ -26,34 +26,34 @@ class Head:
 
 
 class Writer(ABC):
-    """Writes down the answers of one request: as one JSON text, or as server-sent events."""
+    """Writes the answers of one request: as one JSON text, or as server-sent events."""
 
     @abstractmethod
     def whole(self, pieces: Sequence[Sequence[Piece]], counts: Counts) -> str:
-        """The JSON text; pieces: of each answer, the last of which says why it ended."""
+        """The JSON text; pieces: those of each answer, the last of which says why it ended."""
 
     @abstractmethod
     def opening(self) -> Iterable[str]:
-        """The events before all tokens."""
+        """The events before the first token."""
 
     @abstractmethod
     def events(self, piece: Piece) -> Iterable[str]:
-        """The events that say a piece."""
+        """The events of a piece."""
 
     @abstractmethod
     def closing(self, counts: Counts) -> Iterable[str]:
         """The events after all answers."""
 
     def failure(self, error: ApiError) -> str:
-        """The event that says why nothing follows."""
+        """The event that reports `error`, the last one."""
         return event(json.dumps(error.body()))
 
 
 class Endpoint(ABC, Generic[R]):
-    """A way to ask for text.
+    """An endpoint for text.
 
-    path: of the route. operation: what it asks for, in OpenTelemetry's words. prefix: of the ids of its answers.
-    request: the model of its body.
+    path: of the route. operation: OpenTelemetry's name for it. prefix: of the ids of its answers. request: the model of
+    its body.
     """
 
     path: str
@@ -63,23 +63,23 @@ class Endpoint(ABC, Generic[R]):
 
     @abstractmethod
     def num_prompts(self, request: R) -> int:
-        """How many prompts a request has."""
+        """The number of prompts of a request."""
 
     @abstractmethod
     def prompts(self, request: R, served: Served) -> list[Prompt]:
-        """The prompts of a request; raises ApiError for what cannot be one."""
+        """The prompts of a request; raises ApiError if one cannot be made."""
 
     @abstractmethod
     def limit(self, request: R) -> Limit:
-        """Tokens of an answer."""
+        """The bound on the tokens of an answer."""
 
     @abstractmethod
     def num_top(self, request: R) -> int | None:
-        """How many of the likeliest tokens are listed; None for no log probabilities."""
+        """How many of the likeliest tokens to list; None for no log probabilities."""
 
     @abstractmethod
     def writer(self, head: Head, request: R, prepared: Prepared) -> Writer:
-        """Writes down the answers to `request`."""
+        """The writer of the answers to `request`."""
 
 
 def event(data: str, name: str | None = None) -> str:

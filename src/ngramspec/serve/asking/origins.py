@@ -1,4 +1,4 @@
-"""Where accepted draft tokens stand elsewhere: what they may have been drafted from."""
+"""The texts that accepted draft tokens may have been drafted from."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ LONGEST = 8
 """Tokens before a drafted one that are compared."""
 
 MOST = 64
-"""Positions of a pair of tokens that are compared, the last ones: a prompt may be one pair, repeated."""
+"""Only the last occurrences of a pair of tokens are compared: a prompt may be one pair, repeated."""
 
 
 class Text:
     """Tokens in which drafted ones are looked up by the one before them.
 
-    There is no index: a prompt may have a hundred thousand tokens, few requests ask for origins, and one look through
-    a prompt of that length takes a few tenths of a millisecond.
+    There is no index: few requests ask for origins, and one scan of a prompt of a hundred thousand tokens takes a few
+    tenths of a millisecond.
     """
 
     def __init__(self, name: Origin, tokens: Sequence[int]) -> None:
@@ -25,14 +25,14 @@ class Text:
         self._tokens, self._length = np.array(tokens, np.int32), len(tokens)
 
     def append(self, token: int) -> None:
-        """One token more."""
+        """Add a token at the end."""
         if self._length == len(self._tokens):
             self._tokens = np.resize(self._tokens, 2 * self._length + 1)
         self._tokens[self._length] = token
         self._length += 1
 
     def longest(self, context: Sequence[int], token: int) -> int:
-        """The most tokens at the end of `context` that stand before `token` here."""
+        """The most tokens at the end of `context` that come before `token` here."""
         tokens = self._tokens[: self._length]
         is_here = (tokens[1:] == token) & (tokens[:-1] == context[-1])
         return max((self._common(context, end) for end in (np.flatnonzero(is_here)[-MOST:] + 1).tolist()), default=0)
@@ -45,26 +45,26 @@ class Text:
 
 
 def texts_of(prompt: Sequence[int], prediction: Sequence[int] | None) -> list[Text]:
-    """What all answers to a prompt may be drafted from."""
+    """The texts that all answers to a prompt may be drafted from."""
     return [Text("prediction", prediction or ()), Text("prompt", prompt)]
 
 
 class Origins:
-    """Finds the text in which a drafted token stands after the same tokens as in the answer.
+    """Finds the text in which a drafted token follows the same tokens as in the answer.
 
-    A drafter does not say what it has drafted from, so this is found afterwards: the text with the longest common
-    context, of at least one token. What stands in none of them comes from earlier answers or was forced by the form.
+    A drafter does not report what it drafted from, so that is found afterwards: the text with the longest common
+    context, of at least one token. A token found in none of them comes from earlier answers or was forced by the form.
     """
 
     def __init__(self, texts: Sequence[Text], prompt: Sequence[int], *, has_form: bool) -> None:
-        """texts: those of `texts_of`, which no answer changes. has_form: whether the answer is guarded."""
+        """texts: from `texts_of`, shared by all answers and not changed. has_form: whether the answer is guarded."""
         self._context = list(prompt[-LONGEST:])
         self._answer = Text("answer", prompt[-1:])
         self._texts = [*texts, self._answer]
         self._elsewhere: Origin = "form or history" if has_form else "history"
 
     def read(self, tokens: Sequence[int], num_accepted: int) -> list[Origin | None]:
-        """Of the answer's next tokens, the first `num_accepted` of which were drafted; None for the others."""
+        """Origins of the answer's next tokens. The first `num_accepted` were drafted; None for the others."""
         found: list[Origin | None] = []
         for number, token in enumerate(tokens):
             found.append(self._of(token) if number < num_accepted else None)

@@ -1,13 +1,13 @@
-"""How much of a predicted output is in the answer."""
+"""How much of a predicted output the answer has."""
 
 from collections.abc import Sequence
 
 
 def num_common(prediction: Sequence[int], answer: Sequence[int]) -> int:
-    """Length of the longest common subsequence: the tokens of the prediction that the answer has, in their order.
+    """Length of the longest common subsequence: tokens of the prediction that the answer has, in the same order.
 
-    By bit vectors (Hyyrö 2004), a word operation for 64 tokens: a prediction of thousands takes milliseconds. Bit i of
-    `rows` is 0 where the subsequence grows at token i of the prediction.
+    Computed on bit vectors (Hyyrö 2004), 64 tokens per word operation: a prediction of thousands takes milliseconds.
+    Bit i of `rows` is 0 where the subsequence grows at token i of the prediction.
     """
     positions: dict[int, int] = {}
     for index, token in enumerate(prediction):

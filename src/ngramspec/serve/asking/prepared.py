@@ -24,15 +24,15 @@ from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.requests import TextRequest
 
 SAMPLES = "samples of "
-"""What the names of histories begin with that the answers to one prompt share."""
+"""Prefix of the names of histories that the answers to one prompt share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What an answer continues.
+    """The prompt of an answer.
 
-    ends: further ends of sequence. echo: a text that is put before the answer. chat: how the answer is parted, if the
-    prompt is a chat's.
+    ends: further ends of sequence. echo: a text to put before the answer. chat: how to split the answer into parts, if
+    the prompt is a chat's.
     """
 
     ids: list[int]
@@ -43,9 +43,9 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Tokens of an answer, None for as many as there may be.
+    """The most tokens of an answer, None for as many as possible.
 
-    param: the field that says so. prompt_param: the one that has the prompt.
+    param: the field that sets it. prompt_param: the field with the prompt.
     """
 
     num_tokens: int | None
@@ -55,12 +55,12 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Whose request it is; None where the service asks for no keys."""
+    """The tenant of a request; its name is None if the service has no keys."""
 
     name: str | None = None
 
     def salt(self, cache_salt: str | None) -> str | None:
-        """What separates the request's history, prefixes and guards from those of others."""
+        """The salt that separates the request's history, prefixes and guards from those of others."""
         if self.name is None:
             return cache_salt
         return f"{len(self.name)}:{self.name}{'' if cache_salt is None else cache_salt}"
@@ -69,7 +69,7 @@ class Tenant:
 class Prepared:
     """A request whose texts are tokenised.
 
-    prompts: each gets `request.n` answers, numbered through. prediction: its tokens, if there is one.
+    prompts: each gets `request.n` answers, which are numbered consecutively. prediction: its tokens, if there is one.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class Prepared:
         served: Served,
         tenant: Tenant,
     ) -> None:
-        """limit: of each answer. num_top: how many of the likeliest tokens are listed; None for no log probabilities.
+        """limit: of each answer. num_top: how many of the likeliest tokens to list; None for no log probabilities.
 
-        Raises ApiError for what cannot be served.
+        Raises ApiError if the request cannot be served.
         """
         self.request, self.prompts, self.served = request, list(prompts), served
         self.num_top = num_top
@@ -94,31 +94,31 @@ class Prepared:
         self.prediction = _prediction(request, served)
         self._texts = [texts_of(each.ids, self.prediction) if request.includes_drafts else [] for each in self.prompts]
         if num_top is not None:
-            served.vocabulary  # noqa: B018 (raises here what it would raise with the first token)
+            served.vocabulary  # noqa: B018 (raises now what it would raise at the first token)
 
     @property
     def num_answers(self) -> int:
-        """To all prompts."""
+        """Number of answers to all prompts."""
         return len(self.prompts) * self.request.n
 
     @property
     def num_prompt_tokens(self) -> int:
-        """Of all prompts."""
+        """Number of tokens of all prompts."""
         return sum(len(prompt.ids) for prompt in self.prompts)
 
     def text(self, index: int) -> AnswerText:
-        """The text of an answer, nothing fed yet."""
+        """The decoder of an answer's text, with no tokens yet."""
         return AnswerText(self.served.tokenizer, self.stops(index), self.ends(index), self._marks)
 
     def parts(self, index: int) -> PartsReader | None:
-        """Tells the parts of an answer apart; None where all of it is text."""
+        """Splits an answer into parts; None if all of it is text."""
         chat = self.prompt(index).chat
         if chat is None or (chat.form is None and not chat.may_reason):
             return None
         return PartsReader(chat.form, opening="" if chat.has_reasoned else chat.opening, is_reasoning=chat.is_reasoning)
 
     def origins(self, index: int, *, has_form: bool) -> Origins | None:
-        """Says where drafted tokens of an answer come from; None where nobody asks."""
+        """Finds where drafted tokens of an answer come from; None if that was not requested."""
         if not self.request.includes_drafts:
             return None
         return Origins(self._texts[index // self.request.n], self.prompt(index).ids, has_form=has_form)
@@ -131,7 +131,7 @@ class Prepared:
         return (*self.request.stops, *filter(None, [chat.form.closing]))
 
     def prompt(self, index: int) -> Prompt:
-        """That of an answer."""
+        """The prompt of an answer."""
         return self.prompts[index // self.request.n]
 
     def ends(self, index: int) -> list[int]:
@@ -139,7 +139,7 @@ class Prepared:
         return self.served.eos_tokens + self.prompt(index).ends
 
     def make_guard(self) -> Guard | None:
-        """What constrains the answers; that may take as long as the limits allow. Raises ApiError."""
+        """The guard of the answers, if any. Making it may take as long as the limits allow. Raises ApiError."""
         chat = self.prompts[0].chat
         return guard_of(
             self.request,
@@ -151,7 +151,7 @@ class Prepared:
         )
 
     def jobs(self, owner: Any, guard: Guard | None, deadline: float) -> list[Job]:
-        """A job for each answer; owner: who is told of them."""
+        """A job for each answer; owner: receives their news."""
         return [self._job(owner, index, guard, deadline) for index in range(self.num_answers)]
 
     def _job(self, owner: Any, index: int, guard: Guard | None, deadline: float) -> Job:
@@ -165,7 +165,7 @@ class Prepared:
             "max_new_tokens": self._most[index // request.n],
             "eos_token_id": None if request.ignore_eos else self.ends(index),
             "pad_token_id": served.pad_token,
-            "repetition_penalty": 1.0,  # it is among the processors, after the one that takes down log probabilities
+            "repetition_penalty": 1.0,  # a processor does it, after the one that records log probabilities
             "logits_processor": [*first, *scoring(request, served, ids.shape[1]), *guards],
             "stopping_criteria": [StopText(self.text(index), ids.shape[1])] if self.stops(index) else [],
             "seed": seed_of(request, index),
@@ -179,9 +179,9 @@ class Prepared:
 
 
 def _history(request: TextRequest, prompt: Prompt, salt: str | None) -> str | None:
-    """What samples of one prompt draft from: each other, unless a segment is named; None for a single answer.
+    """Name of the history that the answers to one prompt share, unless a segment is named; None for a single answer.
 
-    Raises ApiError for a segment that cannot be one.
+    Raises ApiError for an invalid segment.
     """
     try:
         salted(request.segment, salt)
@@ -193,7 +193,7 @@ def _history(request: TextRequest, prompt: Prompt, salt: str | None) -> str | No
 
 
 def _most_tokens(prompt_length: int, limit: Limit, served: Served) -> int:
-    """The most tokens of an answer; raises ApiError where the model has no room for them."""
+    """The most tokens of an answer; raises ApiError if the model has no room for them."""
     if not prompt_length:
         raise invalid("a prompt must hold at least one token, got none: write something", param=limit.prompt_param)
     asked, most = limit.num_tokens, served.settings.max_tokens
@@ -214,7 +214,7 @@ def _most_tokens(prompt_length: int, limit: Limit, served: Served) -> int:
 
 
 def _marks(prompts: Sequence[Prompt], served: Served) -> dict[int, str]:
-    """Tokens that part the answers, by id."""
+    """Tokens that separate the parts of answers, by id."""
     known = served.tokenizer.get_vocab()
     markers = {marker for prompt in prompts if prompt.chat is not None for marker in prompt.chat.markers}
     return {known[marker]: marker for marker in markers if marker in known}

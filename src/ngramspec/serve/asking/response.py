@@ -18,7 +18,7 @@ from ngramspec.serve.wire.usage import Counts, Metrics
 
 
 class ResponseEndpoint(Endpoint[ResponseRequest]):
-    """A chat, whose next turn is a response."""
+    """A chat, whose next turn is the response."""
 
     path = "/v1/responses"
     operation = "chat"
@@ -47,7 +47,7 @@ class ResponseEndpoint(Endpoint[ResponseRequest]):
 
 
 class ResponseWriter(Writer):
-    """Reasoning, messages and calls, in the order in which they were written."""
+    """Writes reasoning, messages and calls, in the order in which the model wrote them."""
 
     def __init__(self, head: Head, request: ResponseRequest) -> None:
         self._head, self._request = head, request
@@ -57,7 +57,7 @@ class ResponseWriter(Writer):
 
     def whole(self, pieces: Sequence[Sequence[Piece]], counts: Counts) -> str:
         """See `Writer`."""
-        for _ in self._read(pieces[0]):  # nobody wants the events
+        for _ in self._read(pieces[0]):  # the events are not sent
             pass
         return self._response(counts).model_dump_json()
 
@@ -116,7 +116,7 @@ class ResponseWriter(Writer):
 
 
 def _text_of(request: ResponseRequest) -> dict[str, Any]:
-    """`text` of the request, as it is told back."""
+    """`text` of the request, as the response repeats it."""
     asked = None if request.text is None else request.text.format
     if asked is None:
         return {"format": {"type": "text"}}
@@ -124,11 +124,11 @@ def _text_of(request: ResponseRequest) -> dict[str, Any]:
 
 
 def _choice_of(request: ResponseRequest) -> str | dict[str, Any]:
-    """`tool_choice` of the request, as it is told back."""
+    """`tool_choice` of the request, as the response repeats it."""
     chosen = request.tool_choice
     return chosen.model_dump() if isinstance(chosen, NamedFunctionTool) else chosen or "auto"
 
 
 def _unset(told: ResponseEvent) -> set[str]:
-    """Fields that an event does not have; those of its parts are all told."""
+    """Fields that an event does not have; those of its parts are all sent."""
     return set(ResponseEvent.model_fields) - told.model_fields_set

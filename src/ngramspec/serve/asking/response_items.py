@@ -1,4 +1,4 @@
-"""The kinds of items of a response's output, and the events that tell of them."""
+"""The kinds of items of a response's output, and their events."""
 
 import uuid
 from abc import ABC, abstractmethod
@@ -34,7 +34,7 @@ class Item(ABC):
 
     @abstractmethod
     def model(self, status: Status) -> OutputItem:
-        """As it is told."""
+        """The item as it is sent."""
 
     @abstractmethod
     def is_of(self, part: Part) -> bool:
@@ -46,7 +46,7 @@ class Item(ABC):
 
     @abstractmethod
     def added(self, part: Part, logprobs: Sequence[TokenLogprob] = ()) -> Iterator[Event]:
-        """Takes in a part, and tells of it."""
+        """Take in a part; returns its events."""
 
     def closing(self, status: Status) -> Iterator[Event]:
         """The events after its text."""
@@ -54,12 +54,12 @@ class Item(ABC):
 
     @property
     def where(self) -> dict[str, Any]:
-        """Fields that say whose event it is."""
+        """Fields that say which item an event belongs to."""
         return {"item_id": self.id, "output_index": self.index}
 
 
 class _TextItem(Item):
-    """An item with one part of text in it. kind: of its events."""
+    """An item with one text part. kind: of its events."""
 
     kind: str
 
@@ -88,7 +88,7 @@ class _TextItem(Item):
 
 
 class ReasoningItem(_TextItem):
-    """What the model thinks."""
+    """Reasoning of the model."""
 
     prefix, kind = "rs", "reasoning_text"
 
@@ -113,7 +113,7 @@ class ReasoningItem(_TextItem):
 
 
 class MessageItem(_TextItem):
-    """Text for the reader."""
+    """The text of the answer."""
 
     prefix, kind = "msg", "output_text"
 

@@ -1,4 +1,4 @@
-"""The output of a response, as it comes: reasoning, messages and calls, in the order in which they were written."""
+"""The output of a response, piece by piece: reasoning, messages and calls, in the order in which they are written."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,14 +11,14 @@ from ngramspec.serve.wire.response_answers import OutputItem, Status
 
 
 class Output:
-    """The items of one response. One is complete when the next begins, or with the response."""
+    """The items of one response. An item is complete when the next one begins, or the response ends."""
 
     def __init__(self) -> None:
         self._items: list[Item] = []
         self._status: Status = "in_progress"
 
     def read(self, piece: Piece) -> Iterator[Event]:
-        """The events of a piece. Log probabilities are of the message, where the piece has nothing else."""
+        """The events of a piece. Only a piece that is all message has log probabilities."""
         is_text = all(isinstance(part, Content) for part in piece.parts)
         logprobs = piece.logprobs if is_text else []
         for part in piece.parts or ([Content("")] if logprobs else []):
@@ -33,7 +33,7 @@ class Output:
         self._status = status
 
     def models(self) -> list[OutputItem]:
-        """The items as they are told; none before the response is complete."""
+        """The items as they are sent; none before the response is complete."""
         if self._status == "in_progress":
             return []
         return [*(item.model("completed") for item in self._items[:-1]), self._items[-1].model(self._status)]

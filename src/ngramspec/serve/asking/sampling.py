@@ -1,7 +1,7 @@
 """How tokens are chosen: the fields of a request as arguments and processors of `generate()`.
 
-What a request leaves out is the model's own (`generation_config`), as in `generate()`; but the answer of a request that
-says nothing of `top_k` is drawn from all tokens, where transformers would take the best 50.
+Fields that a request leaves out come from the model (`generation_config`), as in `generate()`. Only `top_k` differs: by
+default all tokens may be drawn, where transformers takes the best 50.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ _SEEDS = 1 << 64
 
 
 def choosing(request: TextRequest, served: Served) -> dict[str, Any]:
-    """Arguments of `generate()` that say how tokens are chosen from scores."""
+    """The arguments of `generate()` for how tokens are chosen from scores."""
     own = served.model.generation_config
     given = {"top_p": request.top_p, "top_k": request.top_k, "min_p": request.min_p}
     if request.temperature is not None:
@@ -36,14 +36,14 @@ def choosing(request: TextRequest, served: Served) -> dict[str, Any]:
 
 
 def seed_of(request: TextRequest, index: int) -> int | None:
-    """The seed of an answer: that of the request and the answer's number; None where there is none."""
+    """The seed of an answer: the request's plus the answer's number; None if the request has none."""
     return None if request.seed is None else (request.seed + index) % _SEEDS
 
 
 def scoring(request: TextRequest, served: Served, prompt_length: int) -> list[LogitsProcessor]:
-    """Processors that change scores by the text: biases first, then penalties, as in `generate()`.
+    """Processors that change scores depending on the text: biases first, then penalties, as in `generate()`.
 
-    Raises ApiError for a bias on what is no token.
+    Raises ApiError for a bias on an id that is not a token.
     """
     processors: list[LogitsProcessor] = []
     if request.logit_bias:

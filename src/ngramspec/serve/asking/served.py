@@ -1,4 +1,4 @@
-"""The model that is served, and what requests need to know of it."""
+"""The model that is served, and what requests need to know about it."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,34 +16,34 @@ class Served:
     """A model and its tokenizer, under the settings of a service."""
 
     def __init__(self, model: Model, tokenizer: Any, settings: Settings) -> None:
-        """Raises RefusedError for a model that reads its prompt with an encoder."""
+        """Raises RefusedError for an encoder-decoder model."""
         if model.config.is_encoder_decoder:
             raise RefusedError(
                 f"the service continues texts, got {type(model).__name__}, which reads them with an encoder: use"
                 " generate()"
             )
         self.model, self.tokenizer, self.settings = model, tokenizer, settings
-        # A first call switches off what a tokenizer's file may say of truncation and padding; later ones change nothing
-        # in it, so that threads may share it.
+        # The first call turns off any truncation and padding that the tokenizer's file sets. Later calls do not change
+        # the tokenizer, so threads may share it.
         tokenizer("")
         self.limits = Limits(max_source_bytes=settings.max_schema_bytes, max_seconds=settings.max_compile_seconds)
 
     @cached_property
     def eos_tokens(self) -> list[int]:
-        """Ends of sequence: the model's own, or the tokenizer's where the model names none."""
+        """Ends of sequence: the model's own, or the tokenizer's if the model names none."""
         ends = self.model.generation_config.eos_token_id
         ends = self.tokenizer.eos_token_id if ends is None else ends
         return [ends] if isinstance(ends, int) else list(ends or ())
 
     @cached_property
     def pad_token(self) -> int:
-        """Fills what is never read; generate() would warn without one."""
+        """Never read, but generate() would warn without one."""
         pad: int | None = self.tokenizer.pad_token_id
         return pad if pad is not None else (self.eos_tokens or [0])[0]
 
     @cached_property
     def num_positions(self) -> int | None:
-        """Tokens that prompt and answer may take together; None where the model states no limit."""
+        """The most tokens of prompt and answer together; None if the model states no limit."""
         return max_position(self.model)
 
     @cached_property
@@ -53,7 +53,7 @@ class Served:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The bytes of each token; raises ApiError where the tokenizer does not tell them."""
+        """The bytes of each token; raises ApiError if the tokenizer does not reveal them."""
         try:
             return Vocabulary.of(self.tokenizer)
         except TypeError as error:
@@ -61,12 +61,12 @@ class Served:
 
     @property
     def spellings(self) -> Sequence[bytes] | None:
-        """The bytes of each token; None where the tokenizer does not tell them."""
+        """The bytes of each token; None if the tokenizer does not reveal them."""
         try:
             return self.vocabulary.tokens
         except ApiError:
             return None
 
     def bytes_of(self, token: int) -> bytes:
-        """The bytes of a token; of a special one those of its name, of padding none."""
+        """The bytes of a token: those of its name for a special token, none for padding."""
         return self.vocabulary.decode([token])

@@ -1,4 +1,4 @@
-"""One answer so far: its tokens, and its text in parts."""
+"""One answer so far: its tokens, and its text split into parts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from ngramspec.serve.wire.drafts import PassToken
 class Written:
     """An answer so far.
 
-    parts: tells them apart, None where all of it is text. origins: of drafted tokens, None where nobody asks.
+    parts: splits the text into them, None if all of it is text. origins: of drafted tokens, None if not requested.
     num_reasoning: tokens of reasoning.
     """
 
@@ -28,11 +28,11 @@ class Written:
 
     @property
     def has_called(self) -> bool:
-        """Whether functions are called, with all of their arguments."""
+        """Whether functions were called, all with complete arguments."""
         return self.parts is not None and self.parts.has_called
 
     def read(self, news: Tokens) -> tuple[list[Part], list[PassToken]]:
-        """What further tokens add, and where they come from."""
+        """The parts that further tokens add, and where the tokens come from."""
         self.tokens += news.tokens
         if self.parts is None and self.origins is None:
             return _content(self.text.feed(news.tokens)), []
@@ -51,7 +51,7 @@ class Written:
         return reader.feed(text)
 
     def finish(self) -> list[Part]:
-        """What was kept back."""
+        """The parts that were held back."""
         text = self.text.finish()
         return _content(text) if self.parts is None else joined([*self.parts.feed(text), *self.parts.finish()])
 
@@ -61,5 +61,5 @@ def _content(text: str) -> list[Part]:
 
 
 def text_in(parts: Iterable[Part]) -> str:
-    """That of an answer without reasoning and calls."""
+    """The text of an answer without reasoning and calls."""
     return "".join(part.text for part in parts if isinstance(part, Content))

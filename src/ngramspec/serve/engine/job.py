@@ -1,4 +1,4 @@
-"""A job of the engine's thread: one answer, and what its owner is told of it."""
+"""A job of the engine's thread: one answer, and the news that its owner gets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from ngramspec.stats import Counters
 class Job:
     """One answer to one prompt.
 
-    owner: who is told. index: the answer's number among the owner's.
-    prompt: `int64[1, P]`, in the host's memory. arguments: those of `ModelEngine.add`. logprobs: among its processors,
-    if they are wanted.
-    deadline: on the thread's clock. num_told: tokens that the owner knows of; num_accepted: accepted draft tokens among
-    them. is_dropped: whether nobody waits for it.
+    owner: gets the news. index: the answer's number among the owner's.
+    prompt: `int64[1, P]`, in host memory. arguments: those of `ModelEngine.add`. logprobs: the one among its
+    processors, if requested.
+    deadline: on the thread's clock. num_told: tokens that the owner was sent; num_accepted: accepted draft tokens among
+    them. is_dropped: whether its owner no longer waits for it.
     """
 
     owner: Any
@@ -40,9 +40,9 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Further tokens of an answer: those of one pass.
+    """Further tokens of an answer, from one pass.
 
-    scores: one for each, if they are wanted. num_accepted: how many of them, from the first on, were drafted.
+    scores: one per token, if requested. num_accepted: how many of the tokens, from the first on, were drafted.
     """
 
     tokens: list[int]
@@ -52,10 +52,9 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Nothing follows.
+    """The answer has ended.
 
-    num_shared: tokens of the prompt that were shared with another answer. error: why this one is not complete, if it is
-    not.
+    num_shared: tokens of the prompt that were shared with another answer. error: why this one is incomplete, if so.
     """
 
     counters: Counters = field(default_factory=Counters)

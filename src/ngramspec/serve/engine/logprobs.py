@@ -20,14 +20,14 @@ class TokenScores:
 
 
 class Logprobs(LogitsProcessor):
-    """Changes no score, and remembers them, for one row.
+    """Records the scores of one row, and changes none.
 
-    A processor is called once per emitted token, in order, whatever is drafted and rejected: so what it has seen at its
-    j-th call belongs to the j-th token. It must be the first of the row's processors.
+    A processor is called once per emitted token, in order, whatever is drafted and rejected. So the scores of its j-th
+    call belong to the j-th token. It must be the first of the row's processors.
     """
 
     def __init__(self, num_top: int) -> None:
-        """num_top: how many of the likeliest tokens are listed."""
+        """num_top: how many of the likeliest tokens to list."""
         self._num_top = num_top
         self._seen: deque[Tensor] = deque()
 
@@ -37,7 +37,7 @@ class Logprobs(LogitsProcessor):
         return scores
 
     def take(self, tokens: Sequence[int]) -> list[TokenScores]:
-        """Of the next `tokens` of the row, which are then forgotten."""
+        """The scores of the next `tokens` of the row, which are then forgotten."""
         return [self._of(token, self._seen.popleft()) for token in tokens]
 
     def _of(self, token: int, logprobs: Tensor) -> TokenScores:

@@ -1,4 +1,4 @@
-"""OpenAI's penalties on tokens that the answer has already."""
+"""OpenAI's penalties on tokens that the answer already has."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,9 @@ from ngramspec.hf.seam import LogitsProcessor
 
 
 class Penalties(LogitsProcessor):
-    """Subtracts, from the score of a token that the answer has n times, `presence + n * frequency`.
+    """Subtracts `presence + n * frequency` from the score of a token that the answer has n times.
 
-    The prompt does not count. The definition is that of OpenAI's API reference.
+    The prompt does not count. The definition is from OpenAI's API reference.
     """
 
     def __init__(self, presence: float, frequency: float, prompt_length: int) -> None:

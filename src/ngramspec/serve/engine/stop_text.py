@@ -12,12 +12,12 @@ from ngramspec.serve.text.answer_text import AnswerText
 class StopText(StoppingCriteria):
     """Reads the text of one row as it grows.
 
-    transformers' own criterion looks for stop strings in overlaps of tokens, for which it goes through the whole
-    vocabulary once; here the text itself is read, as the client gets it.
+    transformers' own criterion matches stop strings against tokens, and first goes through the whole vocabulary. This
+    one reads the text itself, as the client gets it.
     """
 
     def __init__(self, text: AnswerText, prompt_length: int) -> None:
-        """text: with the stop strings, and nothing fed yet."""
+        """text: has the stop strings, and no tokens yet."""
         self._text, self._num_read = text, prompt_length
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:

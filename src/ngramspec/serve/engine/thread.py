@@ -1,4 +1,4 @@
-"""The one thread that owns a `ModelEngine`: jobs come in between its steps, and tokens go out after each."""
+"""The one thread that owns a `ModelEngine`: it takes jobs between steps, and sends tokens after each step."""
 
 import logging
 import time
@@ -17,19 +17,19 @@ from ngramspec.serve.wire.errors import ApiError, failed, invalid, overdue, unre
 logger = logging.getLogger(__name__)
 
 Post = Callable[[list[tuple[Job, News]]], None]
-"""Takes what has happened in a step to the owners of the jobs; called on the engine's thread."""
+"""Passes the news of a step to the owners of the jobs; called on the engine's thread."""
 
 MOST_ADDED = 4
-"""Jobs that are added between two steps, and the rest of the last one's owner. Each takes a few milliseconds, in which
-no row goes on."""
+"""Jobs added between two steps; the last owner's are all added. Each takes a few milliseconds, in which all rows
+wait."""
 
 
 class EngineThread:
-    """Decodes jobs until it is stopped, or until the model's device is lost: then no later job could be decoded.
+    """Decodes jobs until it is stopped or the model's device is lost, after which no job could be decoded.
 
-    What a request brings, or a pass that finds no memory, ends its own requests alone.
+    A bad request, or a pass that runs out of memory, ends only its own requests.
 
-    engine: None until it is open. error: why it could not be opened, or has failed. is_over: whether it has ended.
+    engine: None until it is open. error: why it could not be opened, or has failed. is_over: whether the thread ended.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class EngineThread:
         max_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """open_engine: loads the model, on this thread. opened: called there once it has, or has failed.
+        """open_engine: loads the model, on this thread. opened: called there after that succeeded or failed.
 
-        ended: called there once nothing is decoded any more, because it was stopped or has failed.
-        max_seconds: of a job, which its deadline was made of. clock: that of the deadlines.
+        ended: called there once decoding has ended, because it was stopped or has failed.
+        max_seconds: of a job, from which its deadline was computed. clock: that of the deadlines.
         """
         self.engine: ModelEngine | None = None
         self.error: BaseException | None = None
@@ -57,20 +57,20 @@ class EngineThread:
         self._thread = Thread(target=self._run, name="ngramspec-engine", daemon=True)
 
     def start(self) -> None:
-        """Open the engine, and decode from then on."""
+        """Open the engine, and start to decode."""
         self._thread.start()
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Decode all of `jobs`, which have one owner; or, where one cannot be decoded, none.
+        """Decode all of `jobs`, which have one owner, or none if one of them cannot be decoded.
 
-        The owner is told that they joined, or why they did not.
+        The owner learns that they joined, or why they did not.
         """
         self._submitted.put(jobs)
-        if self.is_over:  # then nobody takes them
+        if self.is_over:  # the thread will not take them
             self._refuse_all()
 
     def drop(self, jobs: Sequence[Job]) -> None:
-        """Drop those of `jobs` that have not ended, before the next step; nothing is told of them any more."""
+        """Drop those of `jobs` that have not ended, before the next step; there is no further news of them."""
         for job in jobs:
             job.is_dropped = True
 
@@ -87,7 +87,7 @@ class EngineThread:
                     self._advance(self.engine)
         except BaseException as error:
             self.error = error
-            if self.engine is not None:  # whoever waits for it to open is told
+            if self.engine is not None:  # else `_opened` reports it
                 logger.exception("the engine has failed")
         finally:
             self.is_over = True
@@ -98,7 +98,7 @@ class EngineThread:
             self._ended()
 
     def _take(self, engine: ModelEngine) -> bool:
-        """Drop jobs, and let new ones join; waits for one while there is nothing to decode. False: to end."""
+        """Drop jobs, and let new ones join; waits for one while there is nothing to decode. Returns False to end."""
         self._remove(engine, [job for job in self._active if job.is_dropped])
         num_added = 0
         while engine.is_idle or (num_added < MOST_ADDED and not self._submitted.empty()):
@@ -130,10 +130,10 @@ class EngineThread:
                 engine.remove(answer)
 
     def _advance(self, engine: ModelEngine) -> None:
-        """One step; the owners are told of its tokens."""
+        """Make one step, and send its tokens to the owners."""
         try:
             engine.step()
-        except Exception:  # of a pass: the rows that were in it would fail again
+        except Exception:  # a pass failed: its rows would fail again
             logger.exception("a pass has failed, and with it its requests")
             engine.check_device()
             failing = engine.failing or list(self._active.values())
@@ -167,7 +167,7 @@ class EngineThread:
             self._post([(job, Ended(error=error)) for job in jobs])
 
     def _refuse_all(self) -> None:
-        """Answer what was submitted too late."""
+        """Answer jobs that were submitted too late."""
         while True:
             try:
                 jobs = self._submitted.get_nowait()
@@ -191,15 +191,15 @@ def _ended(answer: Answer) -> Ended:
 
 
 def _refusal(error: Exception) -> ApiError:
-    """What the client is told of a request that the engine does not take."""
-    if isinstance(error, NgramspecError | GuardWarning):  # the latter where the process takes warnings for errors
+    """The client's error for a request that the engine does not take."""
+    if isinstance(error, NgramspecError | GuardWarning):  # the latter if the process turns warnings into errors
         return invalid(str(error))
     logger.error("a request could not be taken", exc_info=error)
     return failed("the request could not be decoded")
 
 
 def _failure(error: Exception | None) -> ApiError | None:
-    """What the client is told of an answer that could not be completed."""
+    """The client's error for an answer that could not be completed."""
     if error is None:
         return None
     if isinstance(error, GuardError):

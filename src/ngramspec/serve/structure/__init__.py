@@ -1,1 +1,1 @@
-"""What a request demands of the form of its text."""
+"""The form that a request demands of its text."""

@@ -14,10 +14,10 @@ from ngramspec.serve.wire.tools import FunctionSpec
 from ngramspec.serve.wire.turns import Calls
 
 Make = Callable[..., Guard]
-"""Makes a guard: of the field it is for, one of Guard's makers, and what that takes."""
+"""Makes a guard. Takes the field it is for, one of Guard's constructors, and the arguments of that."""
 
 _NO_CALL = r"[^{\s\x1c-\x1f]"
-"""What an answer begins with that is no call: no blank, after which one might follow."""
+"""First character of an answer that is not a call. Not a blank either, after which a call might follow."""
 
 
 def call_guard(
@@ -32,9 +32,8 @@ def call_guard(
 ) -> Guard:
     """The guard of an answer that may make `calls`, written as `form`.
 
-    Each schema is first compiled alone, so that an error names its tool; max_seconds: in which that must be done.
-    param: where the schema of a tool stands in the body. answer: the schema of an answer that calls nothing, if it must
-    fit one.
+    Each schema is first compiled alone, so that an error names its tool; max_seconds: the time allowed for that.
+    param: location of a tool's schema in the body. answer: the schema of an answer without calls, if it must fit one.
     Raises ApiError.
     """
     ends = time.monotonic() + max_seconds
@@ -61,7 +60,7 @@ def call_guard(
     called = _called(form, vocabulary, calls.is_one)
     if calls.must_call:
         return make("tools", Guard.grammar, f"start: {called}\n{rules}")
-    is_sure = form.layout in (Layout.EACH, Layout.ALONE)  # nothing else can begin as a call does
+    is_sure = form.layout in (Layout.EACH, Layout.ALONE)  # only a call can begin like a call
     if not is_sure and not _is_token(form.opening, vocabulary):
         raise invalid(f"tools need a model with the special token {form.opening}, got one without", param="tools")
     if answer is not None:
@@ -72,7 +71,7 @@ def call_guard(
 
 
 def _called(form: CallForm, vocabulary: Vocabulary, is_one: bool) -> str:
-    """The calls of an answer, with their markers, in Lark; each is a `call`."""
+    """The calls of an answer, with their markers, in Lark; each call is a `call`."""
     opening, closing = _marker(form.opening, vocabulary), _marker(form.closing, vocabulary)
     match form.layout:
         case Layout.ALONE:
@@ -92,7 +91,7 @@ def _is_token(marker: str, vocabulary: Vocabulary) -> bool:
 
 
 def _marker(marker: str, vocabulary: Vocabulary) -> str:
-    """A marker in Lark: a special token by its id, or else a text."""
+    """A marker in Lark: a special token by its id, anything else as text."""
     name = marker.encode()
     token = next((token for token in sorted(vocabulary.special) if vocabulary.tokens[token] == name), None)
     return json.dumps(marker) if token is None else f"<[{token}]>"
@@ -101,7 +100,7 @@ def _marker(marker: str, vocabulary: Vocabulary) -> str:
 def _call_rules(
     functions: Mapping[int, FunctionSpec], schemas: Mapping[int, Any], form: CallForm, vocabulary: Vocabulary
 ) -> str:
-    """The rule `call`, for any of the functions, as templates write it: with a space after each colon and comma."""
+    """The rule `call`, for any of the functions, written as in templates: with a space after each colon and comma."""
     heads = {index: json.dumps(f'{{"name": "{each.name}", "{form.arguments}": ') for index, each in functions.items()}
     tail = ' "}"'
     if form.layout is Layout.NAMED:
@@ -114,8 +113,8 @@ def _call_rules(
 
 
 def _arguments_schema(function: FunctionSpec, param: str) -> dict[str, Any]:
-    """The schema of the arguments, an object; raises ApiError for one of something else."""
-    if function.parameters is None:  # OpenAI: a function without parameters
+    """The schema of the arguments; raises ApiError unless they are an object."""
+    if function.parameters is None:  # OpenAI's meaning: a function without parameters
         return {"type": "object", "properties": {}, "additionalProperties": False}
     kind = function.parameters.get("type", "object")
     if kind != "object":

@@ -1,4 +1,4 @@
-"""The guard of a request: made of its schema, regex, choice or grammar, or refused with the reason and its location."""
+"""The guard of a request, from its schema, regex, choice or grammar; or an error with the reason and its location."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ ANY_OBJECT = {"type": "object"}
 ANYTHING = r"(?s:.*)"
 
 _ANY_BLANKS = re.compile(r"\[((?: |\\n|\\r|\\t|\n|\r|\t)+)\]\*")
-"""A pattern for any number of some blanks."""
+"""Matches a regex for any number of some blanks, which are escaped or literal."""
 
 
 def guard_of(
@@ -37,9 +37,10 @@ def guard_of(
 ) -> Guard | None:
     """The guard of a request, None if its text is free. Compiling may take as long as the limits allow.
 
-    cache_salt: of the tenant, who finds no other's guards. form: of the calls of functions that the request allows.
-    opening: of reasoning, with which the answer or its prompt may begin; what is guarded follows it. "" for none.
-    Raises ApiError for what cannot be enforced: its code is "unsupported" where a keyword or construct is the reason,
+    cache_salt: of the tenant, who cannot reach the guards of others. form: of the function calls that are allowed.
+    opening: the marker of reasoning, which the answer or its prompt may begin with and the guarded text follows; ""
+    for none.
+    Raises ApiError if the form cannot be enforced. Its code is "unsupported" if a keyword or construct is the reason,
     whose location the message has, and "invalid_constraint" otherwise.
     """
 
@@ -50,7 +51,7 @@ def guard_of(
             return made
         except GuardError as error:
             raise _refused(error, param) from error
-        except GuardWarning as warning:  # where the process takes it for an error, as the command does
+        except GuardWarning as warning:  # if the process turns it into an error, as the command does
             raise invalid(f"{param}: {warning}", param=param, code="unsupported") from warning
 
     guard = _guard(request, vocabulary, make, form, limits.max_seconds)
@@ -63,7 +64,7 @@ def guard_of(
 
 
 def _check_begins(guard: Guard, param: str) -> None:
-    """Raise ApiError or GuardError where no text can begin: a grammar may be right, and have none that ends."""
+    """Raise ApiError or GuardError if no text can begin: a valid grammar may have none that ends."""
     mask = np.zeros((1, num_words(len(guard.vocabulary))), np.int32)
     guard.matcher().fill([], mask)
     if not mask.any():
@@ -83,14 +84,14 @@ def _guard(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The schema of an answer, and the field that has it."""
+    """The schema of an answer, and the field with it."""
 
     schema: Any
     param: str
 
 
 def _answer_schema(request: TextRequest) -> _Asked | None:
-    """What OpenAI's form of an answer asks for; None for nothing."""
+    """The schema that OpenAI's response format asks for; None for none."""
     form = request.form
     if form is None or form.type == "text":
         return None
@@ -102,12 +103,12 @@ def _answer_schema(request: TextRequest) -> _Asked | None:
 def _with_calls(
     request: TextRequest, vocabulary: Vocabulary, make: Callable[..., Guard], form: CallForm, max_seconds: float
 ) -> Guard:
-    """The guard of calls, and of the answer where nothing is called."""
+    """The guard of calls, and of an answer without calls."""
     assert isinstance(request, TurnsRequest)
     assert request.calls is not None
     asked = _answer_schema(request)
     if asked is not None:
-        make(asked.param, Guard.json_schema, asked.schema)  # alone first: an error names its field
+        make(asked.param, Guard.json_schema, asked.schema)  # alone first, so that an error names its field
     return call_guard(
         request.calls,
         form,
@@ -133,7 +134,7 @@ def _structured(asked: StructuredOutputs, make: Callable[..., Guard]) -> Guard:
 
 
 def _whitespace(asked: StructuredOutputs) -> Whitespace:
-    """What of whitespace is asked for, in our words; raises ApiError for a pattern that would not be enforced."""
+    """The requested whitespace, as an option of guards; raises ApiError for a pattern that would not be enforced."""
     pattern = asked.whitespace_pattern
     if asked.disable_any_whitespace and pattern:
         raise invalid(
@@ -153,7 +154,7 @@ def _whitespace(asked: StructuredOutputs) -> Whitespace:
 
 
 def _is_any_blanks(pattern: str) -> bool:
-    """Whether it matches any number of JSON's four blanks, in whatever order they are listed."""
+    """Whether the regex matches any number of JSON's four blanks, listed in any order."""
     found = _ANY_BLANKS.fullmatch(pattern)
     listed = found.group(1) if found else ""
     for escape, blank in ((r"\n", "\n"), (r"\r", "\r"), (r"\t", "\t")):

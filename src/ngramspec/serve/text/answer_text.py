@@ -9,9 +9,9 @@ from ngramspec.serve.text.stop_strings import StopStrings
 
 
 class AnswerText:
-    """Text as it becomes sure.
+    """The text of an answer, released as it becomes certain.
 
-    The same tokens give the same text, and end at the same token, however they are cut into pieces.
+    The same tokens give the same text, and end at the same token, however they are split into pieces.
     """
 
     def __init__(
@@ -21,9 +21,9 @@ class AnswerText:
         eos_tokens: Collection[int] = (),
         marks: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
-        """stops: end the text before them. eos_tokens: are no text, even if the tokenizer thinks so.
+        """stops: the text ends before them. eos_tokens: have no text, even if the tokenizer gives them one.
 
-        marks: tokens that are this text, even if the tokenizer leaves them out.
+        marks: tokens that have this text, even if the tokenizer leaves them out.
         """
         self._tokenizer, self._detokenizer, self._stops = tokenizer, Detokenizer(tokenizer), StopStrings(stops)
         self._eos_tokens, self._marks = eos_tokens, marks
@@ -34,7 +34,7 @@ class AnswerText:
         return self._stops.found
 
     def feed(self, tokens: Sequence[int]) -> str:
-        """What is sure after `tokens`."""
+        """The text that `tokens` make certain."""
         if self.stop is not None:
             return ""
         texts: list[str] = []
@@ -48,7 +48,7 @@ class AnswerText:
         return self._stops.feed("".join([*texts, self._detokenizer.feed(run)]))
 
     def finish(self) -> str:
-        """What was kept back."""
+        """The text that was held back."""
         if self.stop is not None:
             return ""
         return self._stops.feed(self._detokenizer.finish()) + self._stops.finish()

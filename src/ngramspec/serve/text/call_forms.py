@@ -1,4 +1,4 @@
-"""How models write calls of functions, by family; which one a model writes is told by its chat template."""
+"""How models write function calls, by family. A model's chat template tells which form it writes."""
 
 import re
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from ngramspec.serve.wire.errors import invalid
 
 
 class Layout(Enum):
-    """How calls follow each other: each between markers, all in a list after a marker, one alone, each after a marker
-    and its name."""
+    """How calls are laid out: each between markers; all in a list after a marker; one alone; each after a marker and
+    its name."""
 
     EACH = auto()
     LIST = auto()
@@ -22,7 +22,7 @@ class CallForm:
     """A call is a JSON object with the function's name, and its arguments under the key `arguments`.
 
     opening, closing: the markers around it, "" for none. A call without an opening is the whole answer.
-    In the layout NAMED it is the name, `before_arguments`, and the arguments; `before_id` and an id may come between.
+    In the layout NAMED it is the name, `before_arguments` and the arguments; `before_id` and an id may follow the name.
     """
 
     layout: Layout
@@ -34,7 +34,7 @@ class CallForm:
 
     @property
     def markers(self) -> tuple[str, ...]:
-        """Those that there are."""
+        """The markers that are not empty."""
         return tuple(filter(None, (self.opening, self.closing, self.before_id, self.before_arguments)))
 
 
@@ -60,17 +60,17 @@ _TOLD_BY = (
     (MISTRAL, r"\[TOOL_CALLS\] ?\[", ()),
     (LLAMA, r'\{"name": function name, "parameters": dictionary of argument name', ()),
 )
-"""What describes a form in a template, and what it has where the same marker belongs to another."""
+"""A form, a regex for its description in a template, and texts in templates that use its marker for another form."""
 
 
 _BETWEEN_TEXTS = re.compile(r"""["']\s*-?\}\}\s*\{\{-?\s*["']""")
-"""What a template has between two texts of which it writes one after the other."""
+"""The code of a template between two texts that it writes one after the other."""
 
 
 def call_form(template: str) -> CallForm:
     """The form that the authors of `template` describe to their model.
 
-    Raises ApiError for a template that has none, or one that is not known here.
+    Raises ApiError for a template without a form, or with an unknown one.
     """
     written = _BETWEEN_TEXTS.sub("", template).replace("\\n", "\n").replace('\\"', '"')
     for form, told, others in _TOLD_BY:

@@ -1,4 +1,4 @@
-"""The prompt of a chat: its messages, put through a chat template."""
+"""The prompt of a chat: its messages, rendered by a chat template."""
 
 import json
 import re
@@ -19,11 +19,12 @@ PICO_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ message.content }}\n"
     "{% if message.role == 'user' %}### answer\n{% endif %}{% endfor %}"
 )
-"""pico's tasks have no turns: what the user says is the task, and its answer follows."""
+"""pico's tasks have no turns: the user's text is the task, and the answer follows."""
 
 
 _BROKEN = f"\n{OPENING}"
-"""As templates have it that break the line before reasoning; where the prompt does not, the model does (GLM 4.6)."""
+"""The opening in templates with a line break before reasoning. If the prompt lacks it, the model writes it (GLM 4.6).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,11 @@ def chat_prompt(
     effort: str | None = None,
     effort_param: str = "reasoning_effort",
 ) -> ChatPrompt:
-    """What the model continues; template: instead of the tokenizer's own.
+    """The prompt that the model continues; template: used instead of the tokenizer's own.
 
-    tools: that the answer may call. switches: further variables of the template, which it must know. effort: OpenAI's
-    word for how long the model reasons; effort_param: the field that has it.
-    Raises ApiError where there is no template, or where it cannot take these messages.
+    tools: those that the answer may call. switches: further variables of the template, which it must know. effort:
+    OpenAI's name for how long the model reasons; effort_param: the field with it.
+    Raises ApiError if there is no template, or if it cannot render these messages.
     """
     source = _source(tokenizer, template, has_tools=bool(tools))
     form = call_form(source) if tools else None
@@ -102,7 +103,7 @@ def _source(tokenizer: Any, template: str | None, *, has_tools: bool) -> str:
 
 
 def _effort(effort: str, source: str, param: str) -> dict[str, Any]:
-    """An effort as variables of the template: its own word for it, or whether it reasons at all."""
+    """An effort as variables of the template: its own variable for it, or the switch for reasoning."""
     if _knows(source, "reasoning_effort"):
         return {"reasoning_effort": effort}
     if effort == "none" and CLOSING not in source:
@@ -138,7 +139,7 @@ def _rendered(
             add_generation_prompt=True,
             **variables,
         )
-    except Exception as error:  # a template is a program: what it cannot take ends in any error of Python's
+    except Exception as error:  # a template is a program: bad input may raise any error of Python's
         raise invalid(
             f"messages must be what the model's chat template takes, got: {shortened(str(error), 300)}",
             param="messages",
@@ -147,14 +148,14 @@ def _rendered(
 
 
 def _called(messages: Sequence[Message]) -> dict[str, str]:
-    """The functions of all calls, by the call's id."""
+    """The names of all called functions, by the call's id."""
     calls = (call for message in messages for call in message.tool_calls or ())
     return {call.id: call.function.name for call in calls}
 
 
 def _as_templates_read(message: Message, called: Mapping[str, str]) -> Mapping[str, Any]:
-    """called: functions by id of the call; of a result, some templates want to know whose it is."""
-    # Templates are older than the developer's role; OpenAI's models take it for the system's.
+    """A message as templates expect it. called: function names by call id; some templates want them in results."""
+    # Templates predate the developer role; OpenAI's models treat it as the system role.
     role = "system" if message.role == "developer" else message.role
     optional = {
         "name": message.name or called.get(message.tool_call_id or ""),
@@ -167,11 +168,11 @@ def _as_templates_read(message: Message, called: Mapping[str, str]) -> Mapping[s
 
 
 def _call_as_templates_read(call: ToolCall) -> Mapping[str, Any]:
-    """Arguments are an object there, not a text."""
+    """A call as templates expect it: its arguments are an object, not a text."""
     function = {"name": call.function.name, "arguments": json.loads(call.function.arguments)}
     return {"id": call.id, "type": "function", "function": function}
 
 
 def text_of_content(content: str | list[TextPart]) -> str:
-    """A content in parts, as one text: a line for each."""
+    """A content in parts as one text, a line per part."""
     return content if isinstance(content, str) else "\n".join(part.text for part in content)

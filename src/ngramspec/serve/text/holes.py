@@ -1,4 +1,4 @@
-"""Prompts that fill the hole between a prefix and a suffix, in the model's own tokens for it."""
+"""Prompts that ask a model to fill the hole between a prefix and a suffix, with the model's own tokens for that."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from ngramspec.serve.wire.errors import invalid
 
 JOINT = "☺"
-"""A text before which and after which no tokenizer joins anything: Meta's own means for CodeLlama's suffixes."""
+"""A text that no tokenizer joins with its neighbours: Meta's own trick for CodeLlama's suffixes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The special tokens around a hole, in the order in which they are read.
+    """The special tokens around a hole, in prompt order.
 
-    end: a token that ends what fills the hole. blanks_words: whether the tokenizer puts a blank before each text, which
-    the suffix must not have.
+    end: a token that ends the filled text. blanks_words: whether the tokenizer puts a blank before each text, which the
+    suffix must not have.
     """
 
     prefix: str
@@ -25,7 +25,7 @@ class Marks:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
+        """All special tokens."""
         return tuple(name for name in (self.prefix, self.suffix, self.middle, self.end) if name is not None)
 
 
@@ -35,13 +35,13 @@ FAMILIES = {
     "DeepSeek-Coder": Marks("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),  # noqa: RUF001 (these bars are theirs)
     "CodeLlama": Marks("▁<PRE>", "▁<SUF>", "▁<MID>", end="▁<EOT>", blanks_words=True),
 }
-"""As their authors publish them."""
+"""Marks as their authors publish them."""
 
 
 def prompt_around(prefix: str, suffix: str, tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Token ids of the prompt whose continuation fills the hole; and ends of sequence besides the model's own.
+    """Token ids of the prompt whose continuation fills the hole, and ends of sequence besides the model's own.
 
-    Raises ApiError for a model without tokens that mark a hole.
+    Raises ApiError for a model without tokens for holes.
     """
     known = tokenizer.get_vocab()
     marks = next((marks for marks in FAMILIES.values() if known.keys() >= set(marks.names)), None)
@@ -63,5 +63,5 @@ def _encoded(text: str, tokenizer: Any) -> list[int]:
 
 
 def _encoded_inside(text: str, tokenizer: Any) -> list[int]:
-    """`text` as it is encoded in the middle of another."""
+    """`text` as encoded in the middle of another text."""
     return _encoded(JOINT + text, tokenizer)[len(_encoded(JOINT, tokenizer)) :]

@@ -1,4 +1,4 @@
-"""Where a JSON object ends, in a text that comes piece by piece."""
+"""Finds where a JSON object ends, in a text that comes piece by piece."""
 
 
 class ObjectReader:
@@ -10,7 +10,7 @@ class ObjectReader:
         self._is_in_string = self._is_escaped = False
 
     def read(self, text: str) -> int:
-        """How many of the further characters belong to the object."""
+        """The number of characters of `text`, the next piece, that belong to the object."""
         if self.is_complete:
             return 0
         for index, character in enumerate(text):

@@ -1,10 +1,10 @@
-"""The parts of an answer: reasoning, text, and calls of functions."""
+"""The parts of an answer: reasoning, text and function calls."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 OPENING, CLOSING = "<think>", "</think>"
-"""Around reasoning, as models of DeepSeek, Qwen and others write it."""
+"""The markers around reasoning that models of DeepSeek, Qwen and others write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class CallBegun:
-    """A call of a function, whose arguments follow. index: its number in the answer."""
+    """A function call, whose arguments follow. index: its number in the answer."""
 
     index: int
     name: str
@@ -41,7 +41,7 @@ Part = Reasoning | Content | CallBegun | CallArguments
 
 
 def joined(parts: Iterable[Part]) -> list[Part]:
-    """The same parts, with neighbours of one kind as one."""
+    """The same parts, with adjacent ones of one kind merged."""
     found: list[Part] = []
     for part in parts:
         match found[-1] if found else None, part:

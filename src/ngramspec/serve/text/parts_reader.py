@@ -1,4 +1,4 @@
-"""Tells the parts of an answer apart, as it comes."""
+"""Splits an answer into parts, incrementally."""
 
 import re
 from collections.abc import Callable
@@ -9,22 +9,22 @@ from ngramspec.serve.text.parts import CLOSING, CallArguments, CallBegun, Conten
 
 _HEAD = r'\s*\{{\s*"name"\s*:\s*"([a-zA-Z0-9_-]{{1,64}})"\s*,\s*"{arguments}"\s*:\s*(?=\{{)'
 _NAMED_HEAD = r"\s*([a-zA-Z0-9_-]{{1,64}})\s*{before_id}{before_arguments}\s*(?=\{{)"
-"""A call up to its arguments, which are an object."""
+"""Regexes for a call up to its arguments, which are an object."""
 
 _BEGINS = '{"name":"'
-"""How a call that is an object begins, without blanks."""
+"""The beginning of a call that is an object, without blanks."""
 
 
 class PartsReader:
-    """Tells the parts of one answer apart, as soon as each character's part is sure.
+    """Splits one answer into parts, as soon as the part of each character is certain.
 
-    Markers are no part, and neither is white space next to them. The same text has the same parts however it is cut.
-    A call is told once its name is known. One that is cut off before that, or is written otherwise than its form says,
-    is text: nothing is lost.
+    Markers, and white space next to them, belong to no part. The same text has the same parts, however it is split.
+    A call is reported once its name is known. If it is cut off before that, or is not written in its form, it is text:
+    nothing is lost.
     """
 
     def __init__(self, form: CallForm | None, *, opening: str, is_reasoning: bool) -> None:
-        """form: of calls, None if the answer has none. opening: of reasoning, with which it may begin; "" for none.
+        """form: of calls, None if the answer has none. opening: of reasoning that it may begin with; "" for none.
 
         is_reasoning: whether the prompt has opened it.
         """
@@ -32,7 +32,7 @@ class PartsReader:
         self._held = ""
         self._is_last = False
         self._num_calls = 0
-        self._begun = ""  # what is held of a call that has no name yet, its marker included
+        self._begun = ""  # held text of a call that has no name yet, its marker included
         self._arguments = ObjectReader()
         self._is_after_marker = is_reasoning
         first = self._start if opening else self._first_text
@@ -41,26 +41,26 @@ class PartsReader:
 
     @property
     def is_reasoning(self) -> bool:
-        """Whether what comes next is reasoning."""
+        """Whether the next text is reasoning."""
         return self._state == self._reasoning
 
     @property
     def has_called(self) -> bool:
-        """Whether there are calls, all with their whole arguments."""
+        """Whether there are calls, all with complete arguments."""
         return self._num_calls > 0 and self._arguments.is_complete
 
     def feed(self, text: str) -> list[Part]:
-        """The parts that `text` makes sure."""
+        """The parts that `text` makes certain."""
         self._held += text
         return self._steps()
 
     def finish(self) -> list[Part]:
-        """What was kept back: nothing follows."""
+        """The parts that were held back; no text follows."""
         self._is_last = True
         return self._steps()
 
     def _steps(self) -> list[Part]:
-        """Runs the state for as long as it gets on: it returns a part, or whether it has read anything."""
+        """Run the states while they progress. A state returns a part, or whether it has read anything."""
         parts: list[Part] = []
         while got := self._state():
             if not isinstance(got, bool):
@@ -68,7 +68,7 @@ class PartsReader:
         return parts
 
     def _start(self) -> Part | bool:
-        """An answer that may begin with reasoning, at once: that is where guards look for it too."""
+        """The very beginning of an answer that may reason: guards look for reasoning only there, too."""
         if self._held.startswith(self._opening):
             self._held, self._state, self._is_after_marker = self._held[len(self._opening) :], self._reasoning, True
             return True
@@ -84,7 +84,7 @@ class PartsReader:
         return Reasoning(text) if text else is_marker
 
     def _first_text(self) -> Part | bool:
-        """Text that begins; or the one call that is the whole answer."""
+        """The beginning of text, or of the one call that is the whole answer."""
         if self._form is None or self._form.layout is not Layout.ALONE:
             self._state = self._text
             return True
@@ -107,7 +107,7 @@ class PartsReader:
         return Content(text) if text else is_marker
 
     def _rest(self) -> Part | bool:
-        """All that is held, as text."""
+        """All held text, as text."""
         text, self._held = self._trimmed(self._held), ""
         return Content(text) if text else False
 
@@ -136,7 +136,7 @@ class PartsReader:
         return CallBegun(self._num_calls - 1, found.group(1))
 
     def _may_be_call(self) -> bool:
-        """Whether an answer that is not complete may still be the one call that it is then."""
+        """Whether the held text may still become a call."""
         assert self._form is not None
         if self._form.layout is not Layout.ALONE:
             return True
@@ -151,7 +151,7 @@ class PartsReader:
         return CallArguments(self._num_calls - 1, text) if text else self._arguments.is_complete
 
     def _after_arguments(self) -> Part | bool:
-        """The end of a call, and what marks it."""
+        """The end of a call, and its marker."""
         assert self._form is not None
         if self._form.layout is Layout.NAMED:
             self._is_after_marker, self._state = True, self._text
@@ -169,7 +169,7 @@ class PartsReader:
         return True
 
     def _given_up(self) -> Part | bool:
-        """What looked like a call is text."""
+        """The held text looked like a call, but is text."""
         if not self._begun:
             self._state = self._rest
             return bool(self._held)
@@ -178,7 +178,7 @@ class PartsReader:
         return Content(text) if text else False
 
     def _until(self, marker: str) -> tuple[str, bool]:
-        """The text before `marker`, as far as it is sure, and whether the marker has come."""
+        """The text before `marker`, as far as it is certain, and whether the marker was found."""
         before, found, after = self._held.partition(marker)
         if found:
             text, self._held = self._trimmed(before).rstrip(), after
@@ -195,7 +195,7 @@ class PartsReader:
         return text, False
 
     def _trimmed(self, text: str) -> str:
-        """Without the white space after a marker."""
+        """`text` without white space that follows a marker."""
         if not self._is_after_marker:
             return text
         text = text.lstrip()

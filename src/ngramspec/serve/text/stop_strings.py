@@ -1,22 +1,22 @@
-"""Stop strings in a text that comes piece by piece."""
+"""Finds stop strings in a text that comes piece by piece."""
 
 from collections.abc import Sequence
 
 
 class StopStrings:
-    """Ends a text before the stop string that is complete first; of several, before the one that begins first.
+    """Ends a text before the stop string that is complete first; among several, before the one that begins first.
 
-    found: that one; None until there is one.
+    found: that stop string; None until there is one.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
-        """stops: not empty, each of them."""
+        """stops: each must not be empty."""
         self.found: str | None = None
         self._readers = [_Reader(stop) for stop in stops]
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """The text that cannot be part of a stop string any more."""
+        """The text that can no longer be part of a stop string."""
         if self.found is not None:
             return ""
         text = self._held + piece
@@ -30,27 +30,27 @@ class StopStrings:
         return text[: len(text) - kept]
 
     def finish(self) -> str:
-        """What was kept back: the text has ended, so it is no stop string."""
+        """The text that was held back: the text has ended, so it is not a stop string."""
         held, self._held = self._held, ""
         return held
 
 
 class _Reader:
-    """Reads a text for one string, in constant time per character (Knuth, Morris and Pratt 1977).
+    """Searches a text for one string, in amortised constant time per character (Knuth, Morris and Pratt 1977).
 
-    num_matched: length of the longest end of the text that is a beginning of the string.
+    num_matched: length of the longest suffix of the text that is a prefix of the string.
     """
 
     def __init__(self, stop: str) -> None:
         self.stop, self.num_matched = stop, 0
-        self._shorter = [0]  # for each beginning, the next shorter one that it ends with
+        self._shorter = [0]  # for each prefix, the length of the next shorter prefix that it ends with
         matched = 0
         for character in stop[1:]:
             matched = self._longer(matched, character)
             self._shorter.append(matched)
 
     def read(self, character: str) -> bool:
-        """Whether the string is complete with `character`."""
+        """Whether `character` completes the string."""
         matched = self.num_matched
         self.num_matched = self._longer(self._shorter[-1] if matched == len(self.stop) else matched, character)
         return self.num_matched == len(self.stop)

@@ -1,1 +1,1 @@
-"""OpenAI's requests, answers and errors, as they travel."""
+"""OpenAI's requests, answers and errors, as sent over HTTP."""

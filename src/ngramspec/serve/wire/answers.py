@@ -1,4 +1,4 @@
-"""Answers, whole and in chunks. A field that was not set is left out; None is set where OpenAI says null."""
+"""Answers, complete and in chunks. A field that was not set is left out; None is set where OpenAI sends null."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class Answer(BaseModel):
-    """What all answers and chunks have, in OpenAI's order. created: in Unix seconds. passes: of the model."""
+    """Fields of all answers and chunks, in OpenAI's order. created: in Unix seconds. passes: of the model."""
 
     id: str
     object: Any
@@ -24,19 +24,19 @@ class Answer(BaseModel):
     passes: list[Pass] | None = None
 
     def json_text(self) -> str:
-        """As it travels."""
+        """The JSON that is sent."""
         return self.model_dump_json(exclude_unset=True)
 
 
 class CalledFunction(BaseModel):
-    """A function that is called, or what a chunk adds to its arguments."""
+    """A called function, or what a chunk adds to its arguments."""
 
     name: str | None = None
     arguments: str
 
 
 class AnswerToolCall(BaseModel):
-    """A call, or what a chunk adds to it; then `index` says to which."""
+    """A call, or what a chunk adds to one; then `index` says to which."""
 
     index: int | None = None
     id: str | None = None
@@ -45,7 +45,7 @@ class AnswerToolCall(BaseModel):
 
 
 class ChatMessage(BaseModel):
-    """The turn that was written. reasoning_content: what the model thought before, if it did."""
+    """The turn that the model wrote. reasoning_content: its reasoning before that, if any."""
 
     role: Literal["assistant"]
     content: str | None
@@ -55,7 +55,7 @@ class ChatMessage(BaseModel):
 
 
 class ChatChoice(BaseModel):
-    """One of the answers to a chat. stop_reason: vLLM's, the stop string that ended it."""
+    """One of the answers to a chat. stop_reason: the stop string that ended it, as in vLLM."""
 
     index: int
     message: ChatMessage
@@ -65,7 +65,7 @@ class ChatChoice(BaseModel):
 
 
 class ChatAnswer(Answer):
-    """A whole answer of `/v1/chat/completions`."""
+    """A complete answer of `/v1/chat/completions`."""
 
     object: Literal["chat.completion"]
     choices: list[ChatChoice]
@@ -115,7 +115,7 @@ class CompletionAnswer(Answer):
 
 
 class ModelCard(BaseModel):
-    """A model of the service. max_model_len: vLLM's, the tokens that prompt and answer may take."""
+    """A model of the service. max_model_len: the most tokens of prompt and answer together, as in vLLM."""
 
     id: str
     object: Literal["model"] = "model"

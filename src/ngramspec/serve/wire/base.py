@@ -1,6 +1,6 @@
-"""What all models of requests have in common: they stop at the first thing that is wrong.
+"""The base of all models of requests: validation stops at the first error.
 
-pydantic goes on and collects every error, and there may be a million of them in a few megabytes: a minute's work.
+pydantic would collect every error, and a few megabytes may have a million of them, which takes a minute.
 """
 
 from collections.abc import Sized
@@ -16,7 +16,7 @@ UNRECOGNIZED = "unrecognized"
 
 
 class Wire(BaseModel):
-    """A part of a request. An unknown field is refused, as by OpenAI, and no value is taken for one of another type."""
+    """A part of a request. An unknown field is refused, as by OpenAI, and no value is converted to another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -32,7 +32,7 @@ class Wire(BaseModel):
 
 
 def _of_at_most(most: int) -> BeforeValidator:
-    """Refuses what has more items before any of them is looked at."""
+    """Refuses a value with more items before any item is validated."""
 
     def check(value: Any) -> Any:
         if isinstance(value, Sized) and not isinstance(value, str | bytes) and len(value) > most:
@@ -45,7 +45,7 @@ def _of_at_most(most: int) -> BeforeValidator:
 Few = Annotated[list[T], Field(fail_fast=True), _of_at_most(16)]
 Some = Annotated[list[T], Field(fail_fast=True), _of_at_most(128)]
 Many = Annotated[list[T], Field(fail_fast=True), _of_at_most(4096)]
-"""Lists with so many items at most."""
+"""Lists of bounded length."""
 
 TokenIds = Annotated[list[int], Field(fail_fast=True), _of_at_most(1 << 18)]
 FewNamed = Annotated[dict[str, T], _of_at_most(16)]

@@ -1,4 +1,4 @@
-"""Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`, and the status that goes with it."""
+"""Errors in OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`, with their status."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,14 +10,14 @@ from ngramspec.errors import readable, shortened
 from ngramspec.serve.wire.base import UNRECOGNIZED, Wire
 
 MOST_NAMED = 100
-"""Characters of an unknown field that are told."""
+"""Characters of an unknown field's name that an error quotes."""
 
 MOST_REASONS = 3
-"""Of one field: what is wrong with it as a text, as a list, and so on."""
+"""Most reasons given for one field: why it is not a valid text, not a valid list, and so on."""
 
 
 class ApiError(Exception):
-    """An error that the client is told, and its status."""
+    """An error that is sent to the client, and its status."""
 
     def __init__(
         self,
@@ -44,19 +44,19 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
 
 
 def busy(message: str, seconds: int = 1) -> ApiError:
-    """Too many requests at once: the client may ask again after so many seconds."""
+    """Too many requests at once; the client may ask again after `seconds`."""
     return ApiError(
         429, message, kind="rate_limit_error", code="rate_limit_exceeded", headers={"Retry-After": str(seconds)}
     )
 
 
 def unready(message: str, seconds: int = 1) -> ApiError:
-    """The service is about to serve, or about to end."""
+    """The service is starting, or about to end."""
     return ApiError(503, message, kind="server_error", code="unavailable", headers={"Retry-After": str(seconds)})
 
 
 def failed(message: str, code: str = "internal_error") -> ApiError:
-    """The request was right, and could not be served to its end."""
+    """The request was valid, but its answer could not be completed."""
     return ApiError(500, message, kind="server_error", code=code)
 
 
@@ -71,9 +71,9 @@ def overdue(seconds: float) -> ApiError:
 
 
 def of_validation(error: ValidationError) -> ApiError:
-    """The first field of a body that is wrong, and why.
+    """The first invalid field of a body, and why it is invalid.
 
-    Of the members of a union, the one that was read furthest is taken for the one that was meant.
+    Of a union, the member that was read furthest is assumed to be the one that was meant.
     """
     found = error.errors(include_url=False)
     paths = [_path(each["loc"]) for each in found]
@@ -83,7 +83,7 @@ def of_validation(error: ValidationError) -> ApiError:
     if first["type"] == UNRECOGNIZED:
         name = _path([*first["loc"], str(first["ctx"]["name"])[:MOST_NAMED]])
         return invalid(f"Unrecognized request argument supplied: {name}", param=name)
-    if first["type"] == "value_error":  # of a validator of ours, which says all
+    if first["type"] == "value_error":  # from a validator of ours, whose message is complete
         return invalid(first["msg"].removeprefix("Value error, "), param=location or None)
     if not location:
         return invalid(f"the body must be a JSON object of this request's fields, got: {first['msg']}")
@@ -94,13 +94,13 @@ def of_validation(error: ValidationError) -> ApiError:
 
 
 def _path(location: Sequence[int | str]) -> str:
-    """Such as `messages[0].content`."""
+    """A location as a path, such as `messages[0].content`."""
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in _steps(location))
     return path.removeprefix(".")
 
 
 def _steps(location: Sequence[int | str]) -> list[int | str]:
-    """A location without the names that pydantic gives to the members of a union."""
+    """A location without pydantic's names for the members of a union."""
     return [step for step in location if isinstance(step, int) or not _is_member(step)]
 
 
@@ -113,7 +113,7 @@ def _is_member(step: str) -> bool:
 
 @cache
 def _names_of_parts() -> frozenset[str]:
-    """Of all parts of requests: members of unions are named after their classes."""
+    """Class names of all parts of requests: pydantic names members of unions after their classes."""
     found, waiting = set(), Wire.__subclasses__()
     while waiting:
         part = waiting.pop()

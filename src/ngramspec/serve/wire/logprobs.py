@@ -1,18 +1,18 @@
-"""Log probabilities of tokens, as chats and as completions have them."""
+"""Log probabilities of tokens, in the formats of chats and of completions."""
 
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 LEAST_LOGPROB = -9999.0
-"""OpenAI's stand-in for minus infinity, which JSON cannot say."""
+"""OpenAI's stand-in for minus infinity, which JSON cannot express."""
 
 
 @dataclass(slots=True)
 class TopLogprob:
-    """A token that might have come. bytes: its own, which need not be whole characters.
+    """A possible token at a position. bytes: of the token, which need not be complete characters.
 
-    No model: a request may have a million of these, of which each would take seven times the memory.
+    Not a pydantic model: an answer may have a million of these, and each would take seven times the memory.
     """
 
     token: str
@@ -22,21 +22,21 @@ class TopLogprob:
 
 @dataclass(slots=True)
 class TokenLogprob(TopLogprob):
-    """A token of the answer, and the likeliest ones in its position."""
+    """A token of the answer, and the likeliest tokens at its position."""
 
     top_logprobs: list[TopLogprob]
 
 
 class ChatLogprobs(BaseModel):
-    """Of a choice of a chat."""
+    """Log probabilities of a choice of a chat."""
 
     content: list[TokenLogprob]
 
 
 class CompletionLogprobs(BaseModel):
-    """Of a choice of a completion: the same by column.
+    """Log probabilities of a choice of a completion: the same data by column.
 
-    top_logprobs: of the likeliest tokens, and of the one that came. text_offset: where each begins, in characters.
+    top_logprobs: of the likeliest tokens, and of the chosen one. text_offset: where each token begins, in characters.
     """
 
     tokens: list[str]
@@ -46,7 +46,7 @@ class CompletionLogprobs(BaseModel):
 
     @classmethod
     def of(cls, tokens: list[TokenLogprob], offset: int) -> "CompletionLogprobs":
-        """offset: where the first of them begins."""
+        """offset: where the first token begins, in characters."""
         offsets = [offset]
         for token in tokens:
             offsets.append(offsets[-1] + len(token.token))

@@ -1,4 +1,4 @@
-"""Requests for text: the fields of all of them, and completions."""
+"""Requests for text: their common fields, and completions."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -8,10 +8,10 @@ from ngramspec.serve.wire.base import Few, FewNamed, Many, ManyNamed, TokenIds, 
 from ngramspec.serve.wire.structure import ResponseFormat, StructuredOutputs, refuse_replaced
 
 LEAST_TEMPERATURE = 1e-6
-"""Below it float32 scores may overflow; 0 is greedy."""
+"""Below this, float32 scores may overflow; 0 is greedy."""
 
 LEAST_REPETITION_PENALTY = 0.01
-"""Scores are divided by it: those of float32 become infinite by less, and then nothing can be drawn."""
+"""Scores are divided by the penalty: a smaller one makes float32 scores infinite, and then nothing can be drawn."""
 
 MOST_TOP_LOGPROBS = 20
 
@@ -21,7 +21,7 @@ StopString = Annotated[str, Field(min_length=1, max_length=1000)]
 class StreamOptions(Wire):
     """How an answer is streamed.
 
-    include_usage: a last chunk has the counts. continuous_usage_stats: vLLM's; the others have them so far.
+    include_usage: a last chunk has the counts. continuous_usage_stats: the others have the counts so far, as in vLLM.
     include_drafts: chunks say which tokens were drafted.
     """
 
@@ -38,19 +38,19 @@ class TextPart(Wire):
 
 
 class Prediction(Wire):
-    """OpenAI's predicted output: a text that much of the answer may repeat. It is drafted from, and never read."""
+    """OpenAI's predicted output: text that the answer may largely repeat. Used for drafts; the model never reads it."""
 
     type: Literal["content"]
     content: str | Many[TextPart]
 
 
 class TextRequest(Wire):
-    """What completions and chats have in common.
+    """The common fields of completions and chats.
 
-    user, safety_identifier, prompt_cache_key, store, service_tier: taken as OpenAI takes them, without effect.
-    metadata: its `segment` names the kind of traffic, whose answers are drafted from each other.
-    cache_salt: narrows what the request shares with others; below the tenant of its key.
-    speculate: False decodes without drafts. The other fields are OpenAI's, and vLLM's where OpenAI has none.
+    user, safety_identifier, prompt_cache_key, store, service_tier: accepted as by OpenAI, without effect.
+    metadata: its `segment` names the segment, whose answers are drafted from each other.
+    cache_salt: restricts further, within the tenant of its key, what the request shares with others.
+    speculate: False decodes without drafts. The other fields are OpenAI's, or vLLM's if OpenAI has none.
     """
 
     model: str
@@ -106,16 +106,16 @@ class TextRequest(Wire):
 
     form_param: ClassVar[str] = "response_format"
     schema_param: ClassVar[str] = "response_format.json_schema.schema"
-    """Where the form of the text and its schema stand in the body."""
+    """Locations of the form of the text and of its schema in the body."""
 
     @property
     def form(self) -> ResponseFormat | None:
-        """The form of the text, in OpenAI's words."""
+        """The form of the text, as OpenAI's `response_format`."""
         return self.response_format
 
     @property
     def constrains(self) -> bool:
-        """Whether the text must have a form, or parts of it."""
+        """Whether the text, or a part of it, must have a form."""
         return self.structured_outputs is not None or self._demands_form
 
     @property
@@ -124,12 +124,12 @@ class TextRequest(Wire):
 
     @property
     def reasoning_budget(self) -> int | None:
-        """The most tokens of reasoning; None for no bound."""
+        """The bound on tokens of reasoning; None for no bound."""
         return None
 
     @property
     def may_call_again(self) -> bool:
-        """Whether an answer may go on after a call of a function."""
+        """Whether an answer may go on after a function call."""
         return True
 
     @property
@@ -139,7 +139,7 @@ class TextRequest(Wire):
 
     @property
     def segment(self) -> str | None:
-        """The kind of traffic."""
+        """The name of the segment."""
         return None if self.metadata is None else self.metadata.get("segment")
 
     @property
@@ -154,12 +154,12 @@ class TextRequest(Wire):
 
     @property
     def includes_drafts(self) -> bool:
-        """Whether the chunks of a stream say what was drafted."""
+        """Whether the chunks of a stream say which tokens were drafted."""
         return self.stream_options is not None and self.stream_options.include_drafts
 
 
 class CompletionRequest(TextRequest):
-    """`/v1/completions`. suffix: fills the hole between the prompt and it."""
+    """`/v1/completions`. suffix: the answer fills the hole between the prompt and it."""
 
     prompt: str | Many[str] | TokenIds | Many[TokenIds] = Field(union_mode="left_to_right")
     suffix: str | None = None
@@ -179,6 +179,6 @@ class CompletionRequest(TextRequest):
 
     @property
     def prompts(self) -> list[str] | list[list[int]]:
-        """Each prompt, as a text or as token ids."""
+        """The prompts, each as a text or as token ids."""
         given: Any = self.prompt
         return given if isinstance(given, list) and not isinstance(given[0], int) else [given]

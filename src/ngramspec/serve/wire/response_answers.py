@@ -21,7 +21,7 @@ class OutputText(BaseModel):
 
 
 class OutputMessage(BaseModel):
-    """The turn that was written."""
+    """The turn that the model wrote."""
 
     type: Literal["message"] = "message"
     id: str
@@ -31,14 +31,14 @@ class OutputMessage(BaseModel):
 
 
 class ReasoningText(BaseModel):
-    """What the model thought."""
+    """The text of the model's reasoning."""
 
     type: Literal["reasoning_text"] = "reasoning_text"
     text: str
 
 
 class OutputReasoning(BaseModel):
-    """The reasoning before the message. summary: nobody makes one here."""
+    """The reasoning before the message. summary: always empty; none is made here."""
 
     type: Literal["reasoning"] = "reasoning"
     id: str
@@ -48,7 +48,7 @@ class OutputReasoning(BaseModel):
 
 
 class OutputCall(BaseModel):
-    """A function that is called. id: of the item; call_id: by which the result refers to it."""
+    """A function call. id: of the item; call_id: what the result refers to."""
 
     type: Literal["function_call"] = "function_call"
     id: str
@@ -63,13 +63,13 @@ OutputItem = OutputReasoning | OutputMessage | OutputCall
 
 
 class OutputTokensDetails(BaseModel):
-    """Of the answer's tokens, by kind of text."""
+    """The answer's tokens, by kind of text."""
 
     reasoning_tokens: int
 
 
 class ResponseUsage(BaseModel):
-    """Tokens that were read and written, in the words of responses."""
+    """Tokens read and written, in the fields of responses."""
 
     input_tokens: int
     input_tokens_details: PromptTokensDetails
@@ -79,7 +79,7 @@ class ResponseUsage(BaseModel):
 
     @classmethod
     def of(cls, counts: Counts) -> "ResponseUsage":
-        """In these words."""
+        """`counts` in these fields."""
         return cls(
             input_tokens=counts.num_prompt,
             input_tokens_details=PromptTokensDetails(cached_tokens=counts.num_shared),
@@ -96,7 +96,7 @@ class Incomplete(BaseModel):
 
 
 class ResponseAnswer(BaseModel):
-    """A response, whole or in progress. Fields of requests are told back as they came."""
+    """A response, complete or in progress. It repeats fields of the request as they came."""
 
     id: str
     object: Literal["response"] = "response"
@@ -124,7 +124,7 @@ class ResponseAnswer(BaseModel):
 
 
 class ResponseEvent(BaseModel):
-    """An event of a stream. Which fields it has depends on its type; those that were not set are left out."""
+    """An event of a stream. Its fields depend on its type; those that were not set are left out."""
 
     type: str
     sequence_number: int
@@ -145,7 +145,7 @@ class ResponseEvent(BaseModel):
 
     @classmethod
     def of_error(cls, error: ApiError, number: int) -> "ResponseEvent":
-        """Why nothing follows."""
+        """The last event of a stream, which reports `error`."""
         return cls(
             type="error", sequence_number=number, message=str(error), code=error.code or error.kind, param=error.param
         )

@@ -1,4 +1,4 @@
-"""Requests of `/v1/responses`, OpenAI's newer way to ask: text in, text out."""
+"""Requests of `/v1/responses`, OpenAI's newer API: text in, text out."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -19,15 +19,15 @@ ELSEWHERE = {
     "stream_options": "the last event has the counts anyway",
     "reasoning_effort": "write reasoning: {effort}",
 }
-"""Fields of chats that are something else here."""
+"""Fields of chats that are not accepted here, and what to do instead."""
 
 
 MOST_CALLS = 128
-"""Of one answer: as many as chats take."""
+"""Most calls of one answer, as in chats."""
 
 
 class InputText(Wire):
-    """A part of a message. Of an earlier answer's, which comes back, only the text is read."""
+    """A part of a message. If an earlier answer comes back, only its text is read."""
 
     type: Literal["input_text", "output_text"]
     text: str
@@ -36,7 +36,7 @@ class InputText(Wire):
 
 
 class InputMessage(Wire):
-    """A turn; of an earlier answer, as it was told."""
+    """A turn; an earlier answer comes as it was sent."""
 
     type: Literal["message"] = "message"
     role: Literal["system", "developer", "user", "assistant"]
@@ -45,12 +45,12 @@ class InputMessage(Wire):
     status: str | None = None
 
     def as_turn(self) -> Message:
-        """As chats have it."""
+        """The same in the format of chats."""
         return Message(role=self.role, content=_content(self.content))
 
 
 class InputReasoning(Wire):
-    """The reasoning of an earlier answer, as it was told. It is not read: templates leave it out of earlier turns."""
+    """The reasoning of an earlier answer, as it was sent. It is ignored: templates leave it out of earlier turns."""
 
     type: Literal["reasoning"]
     id: str | None = None
@@ -61,7 +61,7 @@ class InputReasoning(Wire):
 
 
 class InputCall(Wire):
-    """A call of a function in an earlier answer, as it was told."""
+    """A function call in an earlier answer, as it was sent."""
 
     type: Literal["function_call"]
     call_id: CallId
@@ -77,12 +77,12 @@ class InputCall(Wire):
         return self
 
     def as_call(self) -> ToolCall:
-        """As chats have it."""
+        """The same in the format of chats."""
         return ToolCall(id=self.call_id, function=FunctionCall(name=self.name, arguments=self.arguments))
 
 
 class InputResult(Wire):
-    """The result of a call."""
+    """The result of a function call."""
 
     type: Literal["function_call_output"]
     call_id: CallId
@@ -91,7 +91,7 @@ class InputResult(Wire):
     status: str | None = None
 
     def as_turn(self) -> Message:
-        """As chats have it."""
+        """The same in the format of chats."""
         return Message(role="tool", tool_call_id=self.call_id, content=_content(self.output))
 
 
@@ -101,7 +101,7 @@ _ITEMS = {
     "function_call": "InputCall",
     "function_call_output": "InputResult",
 }
-"""Kinds of items, by their `type`; a turn may be without."""
+"""Kinds of items, by `type`, which a turn may leave out."""
 
 
 def _item_of(value: Any) -> str | None:
@@ -124,7 +124,7 @@ InputItem = Annotated[
 
 
 class ResponseTool(Wire):
-    """One of `tools`, as chats have it, but flat."""
+    """One of `tools`: that of chats, but flat."""
 
     type: Literal["function"]
     name: Name
@@ -133,7 +133,7 @@ class ResponseTool(Wire):
     strict: bool | None = None
 
     def as_tool(self) -> Tool:
-        """As chats have it."""
+        """The same in the format of chats."""
         return Tool(type="function", function=FunctionSpec(**self.model_dump(exclude={"type"})))
 
 
@@ -176,7 +176,7 @@ class TextOptions(Wire):
 
 
 class ResponseRequest(TurnsRequest):
-    """`/v1/responses`. Answers are not kept: what came before is sent again, in `input`."""
+    """`/v1/responses`. Answers are not stored: the client sends earlier turns again, in `input`."""
 
     input: str | Many[InputItem]
     instructions: str | None = None
@@ -261,6 +261,6 @@ def _content(content: str | list[InputText]) -> str | list[TextPart]:
 
 
 def _with_calls(turns: list[Message], calls: list[ToolCall]) -> Message:
-    """The turn that `calls` belong to: an answer's parts are one turn in chats. Its text is taken out of `turns`."""
+    """The turn that `calls` belong to. An answer's parts are one turn in chats, so its text is removed from `turns`."""
     is_begun = bool(turns) and turns[-1].role == "assistant"
     return Message(role="assistant", content=turns.pop().content if is_begun else None, tool_calls=calls)

@@ -1,4 +1,4 @@
-"""Fields that demand a form of the text: OpenAI's `response_format`, and vLLM's `structured_outputs`."""
+"""Fields that constrain the form of the text: OpenAI's `response_format`, and vLLM's `structured_outputs`."""
 
 from typing import Any, Literal
 
@@ -14,10 +14,10 @@ REPLACED = {
     "guided_whitespace_pattern": "structured_outputs: {whitespace_pattern}",
     "guided_decoding_backend": "nothing: the service chooses its backend",
 }
-"""Fields that vLLM has dropped, and what to write. There they are ignored, and the text comes unconstrained."""
+"""Fields that vLLM has dropped, and what replaces them. vLLM ignores them, and the text is unconstrained."""
 
 LANGUAGES = ("json", "regex", "choice", "grammar", "json_object")
-"""Fields of `structured_outputs` that constrain a text: one at a time."""
+"""Fields of `structured_outputs` that constrain a text; only one may be set."""
 
 
 class JsonSchema(Wire):
@@ -72,7 +72,7 @@ class StructuredOutputs(Wire):
 
     @property
     def by_name(self) -> dict[str, Any]:
-        """What constrains, by its name."""
+        """The fields that constrain, by name."""
         return dict(zip(LANGUAGES, (self.json_, self.regex, self.choice, self.grammar, self.json_object), strict=True))
 
     @property
@@ -82,7 +82,7 @@ class StructuredOutputs(Wire):
 
 
 def refuse_replaced(body: Any) -> Any:
-    """`body`; raises ValueError for a field that has been replaced, and names the replacement."""
+    """`body`; raises ValueError for a replaced field, and names the replacement."""
     for name, instead in REPLACED.items():
         if isinstance(body, dict) and name in body:
             raise ValueError(f"{name} constrains nothing: write {instead}")

@@ -1,4 +1,4 @@
-"""Functions that a model may call: what a request says of them, and the calls of earlier turns."""
+"""Functions that a model may call: their definitions in a request, and the calls of earlier turns."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -9,10 +9,10 @@ from ngramspec.errors import shortened
 from ngramspec.serve.wire.base import Wire
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-"""Of a function."""
+"""Name of a function."""
 
 CallId = Annotated[str, Field(min_length=1, max_length=200)]
-"""Of a call, by which its result refers to it."""
+"""Id of a call, which its result refers to."""
 
 
 class FunctionSpec(Wire):
@@ -45,7 +45,7 @@ class NamedTool(Wire):
 
 
 class FunctionCall(Wire):
-    """A function that was called; arguments: a JSON object, as text. parsed_arguments: of OpenAI's client; not read."""
+    """A called function; arguments: a JSON object, as text. parsed_arguments: set by OpenAI's client, and ignored."""
 
     name: Name
     arguments: str
@@ -63,7 +63,7 @@ class FunctionCall(Wire):
 
 
 class ToolCall(Wire):
-    """A call of an earlier turn. index: of chunks, which some clients leave in."""
+    """A call of an earlier turn. index: from chunks; some clients leave it in."""
 
     id: CallId
     type: Literal["function"] = "function"
@@ -72,14 +72,14 @@ class ToolCall(Wire):
 
 
 class TemplateOptions(Wire):
-    """vLLM's `chat_template_kwargs`: switches of templates that have them, of Qwen's and of DeepSeek's."""
+    """vLLM's `chat_template_kwargs`: switches that some templates have, such as Qwen's and DeepSeek's."""
 
     enable_thinking: bool | None = None
     thinking: bool | None = None
 
     @property
     def given(self) -> dict[str, bool]:
-        """Those that are set."""
+        """The switches that are set."""
         return self.model_dump(exclude_none=True)
 
 
@@ -87,4 +87,4 @@ ToolChoice = Literal["none", "auto", "required"] | NamedTool
 """`tool_choice`."""
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-"""OpenAI's words for how long a model reasons."""
+"""OpenAI's names for how long a model reasons."""

@@ -1,4 +1,4 @@
-"""What chats and responses have in common: turns, functions that the answer may call, reasoning."""
+"""The common fields of chats and responses: turns, functions that the answer may call, reasoning."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ngramspec.serve.wire.tools import CallId, FunctionSpec, ReasoningEffort, Te
 class Message(Wire):
     """One turn of a chat.
 
-    An answer may come back as it was told, or as OpenAI's client makes it: what is not of the turn is not read.
+    An answer may come back as it was sent, or as OpenAI's client writes it: fields that no turn has are ignored.
     """
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -46,10 +46,10 @@ class Message(Wire):
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What an answer may call.
+    """The functions that an answer may call.
 
-    functions: by their position among the request's tools. must_call: whether it has to; is_one: whether it may call
-    only one.
+    functions: by index among the request's tools. must_call: whether the answer must call one; is_one: whether it may
+    call only one.
     """
 
     functions: dict[int, FunctionSpec]
@@ -60,7 +60,7 @@ class Calls:
 class TurnsRequest(TextRequest):
     """A request for the next turn.
 
-    thinking_token_budget: vLLM's, the most tokens of reasoning. chat_template_kwargs: vLLM's too.
+    thinking_token_budget: the bound on tokens of reasoning, as in vLLM. chat_template_kwargs: as in vLLM.
     """
 
     parallel_tool_calls: bool = True
@@ -69,22 +69,22 @@ class TurnsRequest(TextRequest):
 
     parameters_param: ClassVar[str] = "tools[{index}].function.parameters"
     effort_param: ClassVar[str] = "reasoning_effort"
-    """Where the schema of a function, and the effort of reasoning, stand in the body."""
+    """Locations of a function's schema and of the reasoning effort in the body."""
 
     @property
     @abstractmethod
     def turns(self) -> Sequence[Message]:
-        """What came before."""
+        """The earlier turns."""
 
     @property
     @abstractmethod
     def known_tools(self) -> Sequence[Tool]:
-        """`tools`, as chats have them."""
+        """`tools`, in the format of chats."""
 
     @property
     @abstractmethod
     def choice(self) -> tuple[str | None, str | None]:
-        """`tool_choice`, as a word or None; and the name of a function that must be called, or None."""
+        """`tool_choice` as a word, or None; and the name of a function that must be called, or None."""
 
     @property
     @abstractmethod
@@ -115,7 +115,7 @@ class TurnsRequest(TextRequest):
 
     @property
     def calls(self) -> Calls | None:
-        """What the answer may call; None for nothing."""
+        """The functions that the answer may call; None for none."""
         tools = self.callable_tools
         if not tools:
             return None

@@ -9,12 +9,12 @@ from ngramspec.stats import Counters
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was read and written for a request.
+    """Tokens that were read and written for a request.
 
-    num_prompt: tokens of the prompts; num_shared: those of them that were shared with another answer instead of being
-    read. num_written: tokens of the answers, ends of sequence included.
-    predicted: of a prediction, the tokens that are in the answers, in order, and those that are not.
-    counters: of all passes. most_drafted: tokens of the longest draft that the budget gives.
+    num_prompt: tokens of the prompts; num_shared: those that were shared with another answer instead of read.
+    num_written: tokens of the answers, ends of sequence included.
+    predicted: tokens of a prediction that are in the answers, in order, and those that are not.
+    counters: of all passes. most_drafted: tokens of the longest draft that the budget allows.
     """
 
     num_prompt: int
@@ -27,13 +27,13 @@ class Counts:
 
 
 class PromptTokensDetails(BaseModel):
-    """Of the prompt's tokens."""
+    """Details of the prompt's tokens."""
 
     cached_tokens: int
 
 
 class CompletionTokensDetails(BaseModel):
-    """Of the answers' tokens, what there is to tell."""
+    """Details of the answers' tokens, as far as there are any."""
 
     accepted_prediction_tokens: int | None = None
     rejected_prediction_tokens: int | None = None
@@ -51,12 +51,12 @@ class Usage(BaseModel):
 
     @classmethod
     def so_far(cls, num_prompt: int, num_written: int) -> "Usage":
-        """While an answer is written."""
+        """The usage while an answer is written."""
         return cls(prompt_tokens=num_prompt, completion_tokens=num_written, total_tokens=num_prompt + num_written)
 
     @classmethod
     def of(cls, counts: Counts) -> "Usage":
-        """In these words."""
+        """`counts` in these fields."""
         usage = cls(
             prompt_tokens=counts.num_prompt,
             completion_tokens=counts.num_written,
@@ -74,11 +74,11 @@ class Usage(BaseModel):
 
 
 class SpeculativeDecoding(BaseModel):
-    """How drafts did, over all passes that checked one; by vLLM's names and meanings.
+    """Statistics of drafts, over all passes that verified one; with vLLM's names and meanings.
 
     mean_acceptance_length: tokens per such pass, the bonus token included.
     acceptance_histogram: `[j]` counts the passes that accepted j draft tokens.
-    num_spec_tokens: tokens of the longest draft that the budget gives.
+    num_spec_tokens: tokens of the longest draft that the budget allows.
     """
 
     mean_acceptance_length: float
@@ -91,13 +91,13 @@ class SpeculativeDecoding(BaseModel):
 
 
 class Metrics(BaseModel):
-    """What else is known of how an answer was made."""
+    """Further measurements of an answer."""
 
     speculative_decoding: SpeculativeDecoding
 
     @classmethod
     def of(cls, counts: Counts) -> "Metrics":
-        """In these words."""
+        """`counts` in these fields."""
         counters = counts.counters
         steps = counters.num_drafts
         at_least = [steps, *counters.num_accepted_tokens_per_pos, 0]

@@ -1,4 +1,4 @@
-"""The hot part of drafting in plain Python: what the compiled core is held against, and what runs where there is none.
+"""The hot part of drafting in plain Python: the reference for the compiled core, and the fallback if there is none.
 
 Both have the names below, and make the same drafts, to the last bit.
 """
@@ -15,10 +15,10 @@ __all__ = ["Row", "SuffixIndex", "Survival", "TokenBytes", "propose_all", "propo
 
 
 def propose_all(rows: Sequence[Row], max_tokens: Sequence[int], min_survival: float) -> list[Draft]:
-    """Draft for all rows, each of them listed once; max_tokens: of each row."""
+    """Draft for all rows, each listed once; max_tokens: per row."""
     return [row.propose(most, min_survival) for row, most in zip(rows, max_tokens, strict=True)]
 
 
 def propose_trees(rows: Sequence[Row], max_nodes: Sequence[int], min_survival: float) -> list[Tree]:
-    """Draft trees for all rows, each of them listed once; max_nodes: of each row."""
+    """Draft trees for all rows, each listed once; max_nodes: per row."""
     return [row.propose_tree(most, min_survival) for row, most in zip(rows, max_nodes, strict=True)]

@@ -1,4 +1,4 @@
-"""A draft, token by token: what the surest of several sources says after what has been drafted so far."""
+"""A draft, token by token: each is the surest that several sources offer after those drafted so far."""
 
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
@@ -13,20 +13,20 @@ from ngramspec.drafting.core.plain.survival import Lesson, Survival
 from ngramspec.drafting.types import Steering
 
 _SURE = 16
-"""Where so many tokens agree, copies in progress say no more than the match."""
+"""From this many agreeing tokens on, copies in progress add nothing to the match."""
 
 _PLAIN = 4
-"""Where so many tokens agree, how they are spelled says no more."""
+"""From this many agreeing tokens on, spelling adds nothing to the match."""
 
 _FAINT = 0.1
-"""Below this survival the draft goes on with one source alone: further ones would cost more than they bring."""
+"""Below this survival the draft goes on with a single source: further ones would cost more than they gain."""
 
 _LENGTH = attrgetter("length")
 _PROBABILITY = itemgetter(0)
 
 
 class Unsteered:
-    """A grammar that allows everything and foresees nothing: to draft blindly is to be steered by it."""
+    """A grammar that allows everything and foresees nothing: blind drafting is steered by this."""
 
     def foreseen(self) -> None:
         """Nothing."""
@@ -43,25 +43,25 @@ UNSTEERED = Unsteered()
 
 
 class Chain:
-    """Drafts for one row. Its sources are its own text, what its segment answered, a copy in progress of each, and,
-    where the vocabulary is known, positions of its own text that are spelled as its end is.
+    """Drafts for one row. Its sources are its own text, its segment's history, a copy in progress from each and, if the
+    vocabulary is known, positions of its own text that are spelled like its end.
 
     choices: the tokens of the last draft, plus the first token below the threshold, kept for learning: if all before
-        it are right, it teaches too. survivals: of each token of the draft. lessons: what was thought of `choices`,
-        and of the other tokens that were offered at their positions.
+        it are right, it is a lesson, too. survivals: of each token of the draft. lessons: the estimates for `choices`,
+        and for the other tokens that were offered at their positions.
     """
 
     __slots__ = ("_own", "_past", "_pointers", "_spelled", "_survival", "choices", "lessons", "survivals")
 
     def __init__(self, own: Source, past: Source, survival: Survival, spelled: SpelledIndex | None = None) -> None:
-        """Draft from these two texts; spelled: of the own text."""
+        """Draft from these two texts; spelled: index of the own text by spelling."""
         self._own, self._past, self._spelled = own, past, spelled
         self._survival = survival
         self._pointers = [Pointer(source.index, number) for number, source in enumerate((own, past, own, past, own))]
         self.forget()
 
     def forget(self) -> None:
-        """There is no last draft any more."""
+        """Drop the last draft."""
         self.choices: list[int] = []
         self.survivals: list[float] = []
         self.lessons: list[Lesson] = []
@@ -69,9 +69,9 @@ class Chain:
     def draft(
         self, answer: Sequence[int], recent: int, max_tokens: int, min_survival: float, steering: Steering = UNSTEERED
     ) -> None:
-        """Draft after the row's text, within what `steering` allows, and with what it foresees as one more source.
+        """Draft after the row's text, within what `steering` allows; what it foresees is one more source.
 
-        answer: what the history is searched for: the end of the row's text. recent: see `Survival.weigh`.
+        answer: the end of the row's text, for which the history is searched. recent: see `Survival.weigh`.
         """
         self.forget()
         choices, survivals = self.choices, self.survivals
@@ -102,8 +102,8 @@ class Chain:
             pointers = kept
 
     def offers(self) -> list[dict[int, float]]:
-        """By position of the last draft, the first token below the threshold included: all tokens that were offered,
-        the drafted one first, and the probability of each.
+        """All tokens offered at each position of the last draft, with their probabilities, the drafted token first. The
+        first position below the threshold is included.
         """
         offers: list[dict[int, float]] = [{token: 0.0} for token in self.choices]
         for position, token, probability, _ in self.lessons:
@@ -112,9 +112,9 @@ class Chain:
         return offers
 
     def _surest(self, pointers: Sequence[Pointer], recent: int, steering: Steering) -> tuple[float, int, bool] | None:
-        """Of the tokens that are offered the surest that can be pushed; how probable it is, and whether it is foreseen.
+        """The surest of the offered tokens that can be pushed, its probability, and whether it is foreseen.
 
-        Returns (probability, token, is foreseen), or None where no token can come.
+        Returns (probability, token, is foreseen), or None if no token is possible.
         """
         choices, states = self.choices, 0
         offers: dict[int, int] = {}
@@ -129,7 +129,7 @@ class Chain:
         for probability, token in self._weighed(offers, states, recent, foreseen):
             if steering.push(token):
                 return probability, token, foreseen is not None and token == foreseen[0]
-        if foreseen is not None:  # it was refused, and may have hidden what must come
+        if foreseen is not None:  # it was refused, and may have hidden a forced token
             forced = steering.forced()
             if forced is not None and forced[0] not in offers and steering.push(forced[0]):
                 [(probability, token)] = self._weighed({forced[0]: 0}, states, recent, forced)
@@ -139,9 +139,9 @@ class Chain:
     def _weighed(
         self, offers: dict[int, int], states: int, recent: int, foreseen: tuple[int, int] | None
     ) -> list[tuple[float, int]]:
-        """How probable each of the tokens in `offers` is at the next position, the surest first; lessons for later.
+        """The probability of each token in `offers` at the next position, the surest first; notes lessons for later.
 
-        offers: by token the bits of the sources that offer it. states: of all sources.
+        offers: for each token, the bits of the sources that offer it. states: of all sources.
         """
         drafted, weigh, lessons = len(self.choices), self._survival.weigh, self.lessons
         ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
@@ -181,14 +181,14 @@ class Chain:
             _add(past_copy, past_match if past.length else None, pointers)
         if self._spelled is not None and agreeing < _PLAIN:
             length, start = self._spelled.find()
-            # Where a match or a copy already is, there is nothing else to be said.
+            # At the position of a match or a copy, this adds nothing.
             if length and start not in (own.start if own.length else -1, own.copy.start):
                 spelled.put(start, length)
                 pointers.append(spelled)
         return pointers
 
     def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:
-        """Look a match up anew, for it said otherwise; returns whether there is one."""
+        """Look up a new match after a wrong offer; returns whether there is one."""
         if pointer.number == OWN:
             index, before = self._own.index, self._own.index.read(-MAX_FOUND, len(self._own.index)).tolist()
         elif pointer.number == PAST:
@@ -200,13 +200,13 @@ class Chain:
         return match.length > 0
 
     def _copy_on(self, pointer: Pointer, survival: float, recent: int, max_tokens: int, min_survival: float) -> None:
-        """Draft on from one source alone, and blindly."""
+        """Go on drafting from a single source, blindly."""
         choices, survivals, lessons = self.choices, self.survivals, self.lessons
         weigh, weighed, further = self._survival.weigh, 0, -1
         drafted = len(choices)
         while state := pointer.offer(choices):
             ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
-            if state != weighed or further != ahead:  # of a long copy both are the same from token to token
+            if state != weighed or further != ahead:  # in a long copy both stay the same from token to token
                 weighed, further = state, ahead
                 probability, features = weigh(state | pointer.speaking, recent, ahead)
             token = pointer.token
@@ -221,7 +221,7 @@ class Chain:
 
 
 def _add(pointer: Pointer, match: Pointer | None, pointers: list[Pointer]) -> None:
-    """Have `pointer` in the draft: by itself, or merged into the match at its position."""
+    """Add `pointer` to the draft: on its own, or merged into the match at its position."""
     if match is not None and match.start == pointer.start:
         match.join(pointer)
     else:

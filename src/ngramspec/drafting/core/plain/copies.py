@@ -1,4 +1,4 @@
-"""A copy in progress: it goes on after a token that differed, as edits and templates do."""
+"""A copy in progress, which continues after a token that differed, as in edits and templates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from ngramspec.drafting.core.plain.suffix_index import Match
 
 _REACH = 8
-"""So many tokens further on the copy looks for a token that differed: some were left out."""
+"""How many tokens further on a copy looks for a token that differed, in case some were left out."""
 
 _MAX_MISSES = 20
-"""A copy that differed so often, with never so many tokens agreeing between, is given up."""
+"""A copy is given up after this many misses that were never reset (`_AGREED`)."""
 
 _AGREED = 8
-"""Tokens that must agree for what differed before to be forgotten."""
+"""Consecutive agreeing tokens that reset the misses."""
 
 _ANCHOR = 4
-"""A match of so many tokens, if it is longer than the copy's agreement, takes the copy over."""
+"""Shortest match that takes over a copy, in tokens; it must also be longer than the copy's agreement."""
 
 
 @dataclass(slots=True)
 class Copy:
-    """start: where in the source the next token is copied from, -1 for nowhere. length: tokens that agreed since the
-    last that differed. misses: how many differed lately.
+    """start: position in the source from which the next token is copied, -1 for none. length: tokens that agreed since
+    the last that differed. misses: recent tokens that differed.
     """
 
     start: int = -1
@@ -29,12 +29,12 @@ class Copy:
     misses: int = 0
 
     def anchor(self, match: Match) -> None:
-        """Go on from `match` where it is the longer one."""
+        """Continue from `match` if it is longer."""
         if match.length >= _ANCHOR and match.length > self.length:
             self.start, self.length, self.misses = match.start, match.length, 0
 
     def follow(self, tokens: Sequence[int], text: "memoryview[int]", end: int) -> None:
-        """Go on with the row by `tokens`; the source is `text` up to `end`."""
+        """Follow the row's next `tokens`; the source is `text` up to `end`."""
         start = self.start
         if start < 0:
             return

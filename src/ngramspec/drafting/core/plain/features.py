@@ -1,4 +1,4 @@
-"""Which weights speak for a token: one list of weights, and where in it those of each kind are."""
+"""The features of a token: a single list of weights, and where in it those of each kind are."""
 
 from ngramspec.drafting.core.plain.key import (
     KIND_BITS,
@@ -12,16 +12,16 @@ from ngramspec.drafting.core.plain.key import (
 )
 
 NUM_RECENT = 8
-"""How a row has gone lately, in so many steps."""
+"""Number of buckets for a row's recent success."""
 
 FURTHEST = 48
-"""Tokens after so many of a draft are all alike."""
+"""Positions of a draft from this one on share a weight."""
 
 NUM_EVIDENCE = 64
-"""Kinds of evidence for a token that is foreseen."""
+"""Number of evidence codes for a foreseen token."""
 
-# In this order: of the state of each source, offering the token or not; of the two matches together; of how the row has
-# gone lately; of how many tokens are drafted before; of what is foreseen.
+# In this order: by the state of each source, offering the token or not; by the pair of matches; by the row's recent
+# success; by the number of tokens drafted before; by what is foreseen.
 _PER_SOURCE = 2 << STATE_BITS
 _PAIR = NUM_SOURCES * _PER_SOURCE
 _RECENT = _PAIR + 4 * (NUM_BUCKETS + 1) ** 2
@@ -30,29 +30,29 @@ _FORESEEN = _AHEAD + FURTHEST.bit_length() + 1
 NUM_WEIGHTS = _FORESEEN + 4 * NUM_EVIDENCE
 
 NOT_SPELLED = SPELLED * _PER_SOURCE
-"""The weight for "spelling offers nothing"; it stays 0, so without a vocabulary all is as if there were no such source.
-"""
+"""Index of the weight for "spelling offers nothing". It stays 0: without a vocabulary it is as if the source were not
+there."""
 
 LAYOUT = [9, NUM_WEIGHTS]
-"""Which features there are: saved weights mean nothing to others. Count on when they change their meaning."""
+"""Version of the features: saved weights are meaningless with others. Increment it when their meaning changes."""
 
 AHEAD = [_AHEAD + drafted.bit_length() for drafted in range(FURTHEST + 1)]
-"""By the number of tokens drafted before a token, up to FURTHEST: the weight for it. A token that was chosen from
-several seems surer than it is, the more so the further a draft goes on."""
+"""Index of the weight for each number of tokens drafted before, up to FURTHEST. A token that was chosen among several
+seems surer than it is, and more so the longer the draft."""
 
 NOT_FORESEEN = 0
-"""Instead of a weight for what is foreseen, where nothing is."""
+"""Stands for the weight of what is foreseen, if nothing is."""
 
 Features = tuple[int, ...]
-"""Weights of a token: one of each source, one of the pair of matches, and last, as an offset into the weights of how
-the row has gone lately, the longest match that offers the token, in twelve buckets counted from 1."""
+"""Indices of a token's weights: one per source, one for the pair of matches. Last, an offset into the weights for the
+row's recent success: the longest match that offers the token, in twelve buckets counted from 1."""
 
 
 def features(key: int) -> Features:
-    """The weights that speak for the token of `key` (`key.py`)."""
+    """The features of the token with `key` (`key.py`)."""
     states, offered = unpack(key)
     own, past = states[OWN], states[PAST]
-    # Of what is spelled alike bytes agree, not tokens.
+    # Matches by spelling count bytes, not tokens.
     longest = max(states[source] * offered[source] for source in range(SPELLED)) >> KIND_BITS
     alone = [
         _PER_SOURCE * source + (state << 1 | offers)
@@ -63,13 +63,13 @@ def features(key: int) -> Features:
 
 
 def recent_index(share: float) -> int:
-    """The first of the weights for rows of whose latest tokens this share was foreseen; `longest` is the offset."""
+    """The first of the weights for rows in whose latest tokens `share` was foreseen; `longest` is the offset."""
     return _RECENT + min(NUM_RECENT - 1, int(share * NUM_RECENT)) * (NUM_BUCKETS + 1)
 
 
 def foreseen_index(evidence: int, speaks: bool) -> int:
-    """The weight for a token where another, or (speaks) this one, is foreseen by `evidence`, from 0 to 63.
+    """The weight for a token if another one, or (speaks) this one, is foreseen by `evidence`, from 0 to 63.
 
-    The weight after it is for a token that a match offers too.
+    The weight after it is for a token that a match offers, too.
     """
     return _FORESEEN + (evidence << 2 | speaks << 1)

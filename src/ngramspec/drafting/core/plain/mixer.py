@@ -1,9 +1,9 @@
-"""How probable is each of the tokens that may come next? Opinions of many contexts, mixed, and learnt while running.
+"""Estimates the probability of each possible next token: opinions of many contexts, mixed with weights learnt online.
 
-Each context that offers a token, or offers others instead, is of a kind: which text, which order, the token's rank, its
-share of the counts, how many there are. How often tokens of a kind were right is counted. The log-odds of these
-frequencies are added up with weights, which are learnt by online logistic regression: the mixing of lpaq and paq8
-(Mahoney 2005, 2007).
+A context's opinion of a token, which it may offer or not, has a kind: the text, the order, the token's rank, its share
+of the counts, how many there are. How often tokens of a kind were right is counted. The log-odds of these frequencies
+are summed with weights, which are learnt by online logistic regression: the mixing of lpaq and paq8 (Mahoney 2005,
+2007).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ NUM_TEXTS = 2
 """The row's own text, and its segment's history."""
 
 _SAID = NUM_TEXTS * len(ORDERS)
-"""The slot for what the model said in the row's own text."""
+"""The slot for the model's own likeliest tokens in the row's own text."""
 
 NUM_SLOTS = _SAID + 1
 _CHAIN, _BIAS = NUM_SLOTS, NUM_SLOTS + 1
@@ -45,53 +45,53 @@ _KEYS = [
     for past in range(len(ORDERS) + 1)
     for state in range(3)
 ]
-"""Which weights there are: by the orders known of each text, by whether the chain drafts nothing, another token, or
-this one, and by whether it is known what the model said."""
+"""Keys of the sets of weights: the number of orders known in each text, whether the chain drafts nothing, another token
+or this one, and whether the model's likeliest tokens are known."""
 
 _TRUST = (0.5, 0.7, 0.9, 0.95)
-"""By order: so much of the probability that the model gave a token is believed at first."""
+"""Initial trust by order: the believed share of the probability that the model gave a token."""
 
 _TRUST_IN_GUESSES = 0.12
-"""The same where it gave it one position earlier."""
+"""The same for a probability that it gave one position earlier."""
 
 _NUM_MIXED = NUM_SLOTS + 2
 NUM_LESSONS = 2 * NUM_KINDS + len(_KEYS) * _NUM_MIXED
 
 LEAST_CHANCE = 0.0005
-"""No token is less probable than this, nor more than 1 less this: a log-odds must stay within what can be unlearnt."""
+"""Probabilities stay between this and 1 minus this: log-odds beyond that could not be unlearnt."""
 
 RATE = 0.006
-"""Learning rate of weights. Higher ones (0.02, 0.05) were worse by 0.4 and 2 %: what is believed at first is good."""
+"""Learning rate of weights. Higher ones (0.02, 0.05) were worse by 0.4 and 2 %: the initial weights are good."""
 
 LEAST_ERROR = 0.001
-"""Below this an error teaches nothing. It must be above LEAST_CHANCE, or weights of what is always right grow for ever.
+"""Smaller errors are not learnt from. It must be above LEAST_CHANCE, or weights of what is always right grow for ever.
 """
 
 _MOST_ODDS = 30.0
-"""So far log-odds are told apart: `exp` must take them, whatever weights a file has."""
+"""Bound on log-odds, so that `exp` can take them whatever weights a file has."""
 
 SLOWEST = 1 / 256
-"""A frequency counts the latest so many of its kind, on average."""
+"""Slowest rate of a frequency: it averages over about the latest 1 / this of its kind."""
 
 MOST_SEEN = 256
-"""So far it is counted how often a kind was seen: from there on its frequency moves by `SLOWEST`."""
+"""Bound on the count of a kind: from there on its frequency moves by `SLOWEST`."""
 
 _MOST_WEIGHT = 50.0
-"""Of what is read from a file."""
+"""Bound on weights read from a file."""
 
 MOST_OFFERED = 12
-"""Tokens that are weighed at a node: those of the longest contexts."""
+"""Most tokens that are weighed at a node: those of the longest contexts."""
 
 Opinion = tuple[int, int]
-"""The slot of a context, and the kind of what it says of a token."""
+"""The slot of a context, and the kind of its opinion of a token."""
 
 
 @dataclass(slots=True)
 class Weighed:
-    """What was thought of a token: its chance, what spoke for it and against it, and the weights that were used.
+    """The estimate for a token: its chance, the opinions for and against it, and the weights that were used.
 
     offered: the log-odds that the chain gave it; 0 if it did not offer it. guess: the kind of a token of which nothing
-    is known but that the model held it for likely one position earlier.
+    is known but that it was among the model's likeliest one position earlier.
     """
 
     token: int
@@ -103,10 +103,10 @@ class Weighed:
 
 
 class Mixer:
-    """Frequencies by kind, and weights by what is known; shared by all rows of a drafter, as `Survival` is."""
+    """Frequencies by kind, and weights by what is known; shared by all rows of a drafter, like `Survival`."""
 
     def __init__(self) -> None:
-        """Know what shares of counts suggest."""
+        """Start with frequencies that follow from shares of counts."""
         texts = [chance for _ in range(_SAID) for chance in _first_chances()]
         said = [chance for trust in _TRUST for chance in (0.02, *_first_said(trust))]
         self._chances = [*texts, *said, *_first_said(_TRUST_IN_GUESSES)]
@@ -115,12 +115,12 @@ class Mixer:
         self._weights: dict[tuple[int, int, int, bool], list[float]] = {}
 
     def lessons(self) -> FloatArray:
-        """What was learnt, `float64[NUM_LESSONS]`: frequencies, how often each was counted, and weights."""
+        """The learnt state, `float64[NUM_LESSONS]`: frequencies, the count of each, and weights."""
         weights = [weight for key in _KEYS for weight in self._weights_for(*key)]
         return np.array([*self._chances, *self._seen, *weights])
 
     def take_over(self, lessons: FloatArray) -> None:
-        """Know what another one had learnt, as `lessons` told it."""
+        """Replace the learnt state by another mixer's `lessons`."""
         chances, seen, weights = np.split(lessons, [NUM_KINDS, 2 * NUM_KINDS])
         self._chances, self._seen = chances.tolist(), [int(count) for count in seen.tolist()]
         self._odds = [log_odds(chance) for chance in self._chances]
@@ -135,11 +135,11 @@ class Mixer:
         said: Recycled | None = None,
         guesses: Likely = (),
     ) -> list[Weighed]:
-        """The chance of each token that a context knows or the chain offers: of each alone, so their sum may be any.
+        """The chance of each token that a context knows or the chain offers; each on its own, so they need not add up.
 
-        own, past: by order what followed in the row's text, and in the history. offers: the chain's tokens at this
-        position, the one that it drafts first, with the chance that it gives each. most: no more tokens are weighed.
-        said: in the row's own text. guesses: tokens that are taken only if nobody else offers them.
+        own, past: by order, what followed in the row's text and in the history. offers: the chain's tokens at this
+        position with the chance that it gives each, the drafted one first. most: bound on the weighed tokens. said: the
+        model's likeliest tokens in the row's own text. guesses: tokens that are taken only if nothing else offers them.
         """
         contexts = [*_described(own, 0), *_described(past, len(ORDERS)), *_described_said(said)]
         weighed: list[Weighed] = []
@@ -164,7 +164,7 @@ class Mixer:
         return weighed
 
     def learn(self, weighed: Sequence[Weighed], right: int) -> None:
-        """Move weights and frequencies by the token that came, `right`."""
+        """Update weights and frequencies by the token that came, `right`."""
         for each in weighed:
             is_right = each.token == right
             if each.guess is not None:
@@ -188,9 +188,9 @@ class Mixer:
         self._chances[kind], self._odds[kind] = chance, log_odds(chance)
 
     def _weights_for(self, num_own: int, num_past: int, state: int, is_said: bool) -> list[float]:
-        """At first the mean of all opinions; half of that where the chain drafts the token, and half what it says.
+        """Initially the mean of all opinions; if the chain drafts the token, half of that plus half of the chain's.
 
-        What the model said counts for more, at the cost of what the texts say.
+        The model's own likeliest tokens count for more, at the expense of the texts.
         """
         key = num_own, num_past, state, is_said
         weights = self._weights.get(key)
@@ -207,11 +207,11 @@ class Mixer:
 
 
 def checked_mixing(lessons: npt.NDArray[Any]) -> FloatArray:
-    """What a file says was learnt, `float64[NUM_LESSONS]`; ValueError for what cannot be."""
+    """The learnt state from a file, `float64[NUM_LESSONS]`; raises ValueError for impossible values."""
     if lessons.dtype != np.float64 or lessons.shape != (NUM_LESSONS,):
         raise ValueError(f"mixing must be float64[{NUM_LESSONS}], got {lessons.dtype}{list(lessons.shape)}")
     chances, seen, weights = np.split(lessons, [NUM_KINDS, 2 * NUM_KINDS])
-    if not ((chances >= LEAST_CHANCE) & (chances <= 1.0 - LEAST_CHANCE)).all():  # NaN is not
+    if not ((chances >= LEAST_CHANCE) & (chances <= 1.0 - LEAST_CHANCE)).all():  # NaN fails
         raise ValueError(f"frequencies must be from {LEAST_CHANCE} to {1.0 - LEAST_CHANCE}, got another one")
     if not ((seen >= 0.0) & (seen <= MOST_SEEN) & (seen == np.floor(seen))).all():
         raise ValueError(f"counts must be whole numbers from 0 to {MOST_SEEN}, got another one")
@@ -221,7 +221,7 @@ def checked_mixing(lessons: npt.NDArray[Any]) -> FloatArray:
 
 
 def log_odds(chance: float) -> float:
-    """Of a probability, which is bounded."""
+    """The log-odds of a probability, which is bounded first."""
     chance = _bounded(chance)
     return log(chance / (1.0 - chance))
 
@@ -237,7 +237,7 @@ def _offered(
     offers: Mapping[int, float],
     most: int,
 ) -> list[int]:
-    """The tokens to weigh: the chain's, then those of the longest contexts, what the model said first."""
+    """The tokens to weigh: the chain's, then those of the longest contexts, per order the model's likeliest first."""
     tokens = dict.fromkeys(offers)
     for order in reversed(range(len(ORDERS))):
         if said is not None and said[0] == order:
@@ -251,7 +251,7 @@ def _offered(
 
 
 def _described(contexts: Sequence[Counts], first: int) -> list[tuple[int, int, dict[int, int]]]:
-    """Of each context: its slot, the kind of a token that it does not know, and by token the kind of one it does."""
+    """For each context: its slot, the kind of tokens that it does not know, and the kind of each token that it does."""
     described = []
     for slot, counts in enumerate(contexts, first):
         total, base = sum(counts.values()), slot * _PER_SLOT
@@ -266,7 +266,7 @@ def _described(contexts: Sequence[Counts], first: int) -> list[tuple[int, int, d
 
 
 def _described_said(said: Recycled | None) -> list[tuple[int, int, dict[int, int]]]:
-    """As `_described`, of what the model said."""
+    """As `_described`, for the model's likeliest tokens."""
     if said is None:
         return []
     order, likely = said
@@ -281,7 +281,7 @@ def _kind_of_said(rank: int, number: int) -> int:
 
 
 def _first_said(trust: float) -> list[float]:
-    """Of what the model said, by rank and tenth, before anything was counted."""
+    """Initial frequencies of the model's likeliest tokens, by rank and tenth."""
     return [
         min(max(trust * (tenth + 0.5) / TENTHS / (1 if tenth else 1 + rank), 0.003), 0.97)
         for rank in range(NUM_LIKELY)
@@ -290,7 +290,7 @@ def _first_said(trust: float) -> list[float]:
 
 
 def _first_chances() -> list[float]:
-    """Of the kinds of one slot, before anything was counted: a share of the counts, smoothed; little if absent."""
+    """Initial frequencies of the kinds of one slot: the smoothed share of the counts; little if absent."""
     absent = [0.1 / (1 << size) / (1 + is_alone) for size in range(_SIZES) for is_alone in (False, True)]
     present = [
         (share + 0.5) / (_SHARES + 0.5) * (1 << size) / ((1 << size) + 1.0)

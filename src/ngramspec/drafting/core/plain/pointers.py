@@ -1,4 +1,4 @@
-"""Where a source is along a draft."""
+"""The position of a source along a draft."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,17 @@ from ngramspec.drafting.core.plain.key import LONGEST, OWN, OWN_COPY, SHIFTS, ST
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 
 MOST_MISSES = 3
-"""A copy that missed so often lately, or more often, is told apart no further."""
+"""Copies with this many recent misses or more share a kind."""
 
 _UNPROVEN = 2
-"""By so many tokens a match grows along a draft, and no more: none of them has proved right yet."""
+"""Tokens by which a match may grow along a draft: drafted tokens have not proved right yet."""
 
 
 class Pointer:
-    """Reads a text on from one position, and says what a state it is in (`key.py`).
+    """Reads a text on from one position, and gives its state (`key.py`).
 
-    number: of the source. start: position of what is read next. length: tokens (of what is spelled alike: bytes) that
-    agree before it. token: what it offers; -1 for nothing. speaking: the bits of the sources that offer it.
+    number: of the source. start: position of the next token. length: tokens (for matches by spelling: bytes) that agree
+    before it. token: the offered one; -1 for none. speaking: the bits of the sources that offer it.
     """
 
     __slots__ = (
@@ -46,7 +46,7 @@ class Pointer:
 
     def put(self, start: int, length: int, misses: int = 0) -> None:
         """Begin at `start`, after `length` tokens that agree."""
-        # The history may grow meanwhile: its size first, for a text that is read later has room for as many tokens.
+        # The history may grow meanwhile. Its size first: a text that is read later has at least as many tokens.
         self._size = len(self._index)
         self._text = self._index.tokens
         self.start = start
@@ -58,23 +58,22 @@ class Pointer:
         self.leave()
 
     def join(self, other: "Pointer") -> None:
-        """Speak for `other` too, which is at the same position: that takes less time than two."""
+        """Speak for `other`, too, which is at the same position: that is faster than two pointers."""
         self._joined = other
         self.speaking |= other.speaking
 
     def leave(self) -> None:
-        """Speak for no other any more."""
+        """Speak only for its own source again."""
         self._joined = None
         self.speaking = 1 << self.number
 
     def offer(self, drafted: Sequence[int]) -> int:
-        """Read the next `token`; returns the states as a key has them, or 0 where there is none.
+        """Read the next `token`; returns the states in the format of a key, or 0 if there is none.
 
-        The kind of a copy is its misses. A match is of kind 0 where nothing earlier reads the same; of kind 1 where
-        the latest earlier occurrence goes on otherwise, of kind 2 where it goes on the same, of kind 3 where the one
-        before that does so too.
+        The kind of a copy is its misses. The kind of a match is 0 if there is no earlier occurrence, 1 if the latest
+        earlier one continues differently, 2 if it continues in the same way, 3 if the one before that does so, too.
 
-        drafted: what follows the text.
+        drafted: the tokens drafted after the text.
         """
         start = self.start
         if start < self._size:
@@ -94,7 +93,7 @@ class Pointer:
                 other = self._joined
                 state = self._state + kind << self._shift
                 return state if other is None else state | other._state + other._misses << other._shift
-        elif self.number == OWN:  # the copy has reached what was drafted, and goes on with it: a period
+        elif self.number == OWN:  # the copy has reached the drafted tokens, and continues with them: a period
             self.token = drafted[start - self._size]
             self.leave()
             return self._state << self._shift
@@ -102,7 +101,7 @@ class Pointer:
         return 0
 
     def advance(self) -> None:
-        """What was offered is drafted."""
+        """The offered token was drafted."""
         self.start += 1
         if self.length < self._limit:
             self._grow()

@@ -1,4 +1,4 @@
-"""From keys to the positions where they were seen last, compact and quick to build for keys that come in bulk."""
+"""Maps keys to the positions where they were last seen; compact, and quick to build from keys in bulk."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ HashArray = npt.NDArray[np.uint64]
 
 _SPREAD = 0x9E3779B97F4A7C55
 _MASK = (1 << 64) - 1
-"""Times this odd number, modulo 2^64, keys are spread evenly (Fibonacci hashing, Knuth 1973); none of them becomes
+"""Multiplication by the odd `_SPREAD`, modulo 2^64, spreads keys evenly (Fibonacci hashing, Knuth 1973); no key becomes
 2^64 - 1."""
 
 _NO_HASHES: HashArray = np.empty(0, np.uint64)
@@ -21,13 +21,13 @@ _NO_POSITIONS: TokenArray = np.empty(0, np.int32)
 
 
 class Positions:
-    """From keys to positions: sorted hashes of what came in bulk, and a dictionary of what came since.
+    """Maps keys to positions: sorted hashes for keys that came in bulk, and a dictionary for later ones.
 
-    The arrays take 16 to 20 bytes per key where a dictionary takes about a hundred, and to sort is faster than to
-    insert. The upper bits of a hash say where among them it is, so a lookup touches three lines of memory, however many
-    keys there are.
+    The arrays take 16 to 20 bytes per key, a dictionary about a hundred, and sorting is faster than inserting. The
+    upper bits of a hash tell where in the array it is, so a lookup touches three cache lines, however many keys there
+    are.
 
-    recent: what came since; it outranks the arrays.
+    recent: the later keys, which take precedence over the arrays.
     """
 
     __slots__ = ("_hashes", "_positions", "_shift", "_starts", "recent")
@@ -41,7 +41,7 @@ class Positions:
         counts = np.bincount(buckets.astype(np.int64), minlength=1 << num_bits)
         starts = (np.cumsum(counts) - counts).astype(np.int32)
         self._starts: memoryview[int] = starts.data
-        self._hashes: memoryview[int] = np.append(hashes, np.uint64(_MASK)).data  # a search ends there at the latest
+        self._hashes: memoryview[int] = np.append(hashes, np.uint64(_MASK)).data  # a sentinel that ends every search
         self._positions: memoryview[int] = positions.data
 
     def get(self, key: int) -> int | None:
@@ -59,7 +59,7 @@ class Positions:
 
 
 def grouped(keys: KeyArray, first: int) -> tuple[HashArray, TokenArray, npt.NDArray[np.bool_]]:
-    """By hash: the keys of positions `first`, `first + 1` …, these positions, and where among them a new key begins."""
+    """The keys of positions `first`, `first + 1` … sorted by hash, their positions, and where each new key begins."""
     hashes = keys.astype(np.uint64) * np.uint64(_SPREAD)
     order = np.argsort(hashes, kind="stable")
     hashes = hashes[order]
@@ -67,6 +67,6 @@ def grouped(keys: KeyArray, first: int) -> tuple[HashArray, TokenArray, npt.NDAr
 
 
 def latest(hashes: HashArray, positions: TokenArray, begins: npt.NDArray[np.bool_]) -> tuple[HashArray, TokenArray]:
-    """Of keys that `grouped` put in order: each key once, and the last of its positions."""
+    """Each key once, with the last of its positions; arguments: from `grouped`."""
     ends = np.append(begins[1:], True)
     return hashes[ends], positions[ends]

@@ -1,4 +1,4 @@
-"""One row of drafting: the text so far, where it is in its sources, and the choices of its last draft."""
+"""One row of drafting: the text so far, its positions in its sources, and the choices of its last draft."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ from ngramspec.drafting.core.plain.tree import Branches
 from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft, Steering, TokenArray, Tree
 
 _STEP = 0.1
-"""By this share of the way a token that was foreseen, or not, moves what is thought of the row's latest tokens."""
+"""Step of the moving average of whether the row's latest tokens were foreseen."""
 
 
 class Row:
     """Drafts for one row, and learns from what is committed.
 
-    index: over the row's references, prompt and answer. history: over what its segment keeps.
+    index: over the row's references, prompt and answer. history: over the texts of its segment.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class Row:
         references: Sequence[TokenArray] = (),
         vocabulary: TokenBytes | None = None,
     ) -> None:
-        """Begin with the references `int32[n]`, read before the prompt; vocabulary: if it is known."""
+        """Begin with the references `int32[n]`, which precede the prompt; vocabulary: if it is known."""
         self.index = SuffixIndex()
         for reference in references:
             self.index.extend(reference)
         self.history = history
-        # After a SEPARATOR: so is each answer in the history, which thereby knows how they begin.
+        # It begins with a SEPARATOR, like each answer in the history, so that beginnings of answers match.
         self._answer = [SEPARATOR]
         self._survival = survival
         self._own, self._past = Source(self.index), Source(history)
@@ -52,14 +52,14 @@ class Row:
         return np.array(self._answer[1:], np.int32)
 
     def begin(self, prompt: TokenArray, likely_start: int) -> None:
-        """Take in the prompt `int32[n]`. likely_start: where in the history a copy may begin, -1 for nowhere."""
+        """Append the prompt `int32[n]`. likely_start: where in the history a copy may begin, -1 for nowhere."""
         self.index.extend(prompt)
         self._past.copy.start = likely_start
 
     def extend(self, tokens: TokenArray, likely: TokenArray | None = None) -> None:
-        """Take in committed tokens `int32[n]`, and learn from them what the last draft was worth.
+        """Append committed tokens `int32[n]`, and learn from them how good the last draft was.
 
-        likely: what the model held for likely where it chose them, `int32[n, NUM_LIKELY]` (likely.py), if it is known.
+        likely: the model's likeliest tokens where it chose them, `int32[n, NUM_LIKELY]` (likely.py), if they are known.
         """
         if likely is not None:
             checked_shape(likely, tokens.size)
@@ -86,9 +86,9 @@ class Row:
         self._chain.forget()
 
     def propose(self, max_tokens: int, min_survival: float, steering: Steering | None = None) -> Draft:
-        """Draft up to `max_tokens` tokens that survive with `min_survival`, each the surest that `steering` allows.
+        """Draft up to `max_tokens` tokens with a survival of `min_survival`, each the surest that `steering` allows.
 
-        What `steering` raises is raised; the row goes on as before.
+        Errors of `steering` are passed on; the row can go on.
         """
         chain = self._chain
         if not self._draft(max_tokens, min_survival, steering):
@@ -101,7 +101,7 @@ class Row:
         return Draft(tokens, survivals, is_unsure=survivals.size < min(len(chain.choices), max_tokens))
 
     def propose_tree(self, max_nodes: int, min_survival: float, steering: Steering | None = None) -> Tree:
-        """Draft a tree of up to `max_nodes` nodes that survive with `min_survival`, around the chain.
+        """Draft a tree of up to `max_nodes` nodes with a survival of `min_survival`, around the chain.
 
         The chain is drafted as by `propose`; `steering` is not asked about the other nodes.
         """
@@ -113,7 +113,7 @@ class Row:
         return Tree(tokens, np.array(grown.survivals), grown.is_unsure, parents=parents)
 
     def _draft(self, max_tokens: int, min_survival: float, steering: Steering | None = None) -> bool:
-        """Have the chain draft; returns whether there is to be a draft."""
+        """Let the chain draft; returns whether a draft is wanted at all."""
         self._branches.forget()
         if max_tokens <= 0:
             self._chain.forget()

@@ -1,8 +1,8 @@
-"""Text that is the same but cut into other tokens: where was the end of this text spelled before?
+"""Finds text that is the same in other tokens: where was the end of this text spelled before?
 
-A prompt's ` foo` and an output's `"foo` share no token, but their last bytes. Compared is at the ends of tokens alone:
-what follows there is cut as the earlier text was, which needs no tokenizer. Occurrences are found as zlib's deflate
-finds them (Gailly and Adler 1995).
+A prompt's ` foo` and an output's `"foo` share no token, but their last bytes. Texts are compared only at the ends of
+tokens: what follows there is already tokenised, so no tokenizer is needed. Occurrences are found as in zlib's deflate
+(Gailly and Adler 1995).
 """
 
 from array import array
@@ -12,17 +12,17 @@ from ngramspec.drafting.core.plain.suffix_index import NO_MATCH, Match, SuffixIn
 from ngramspec.errors import shortened
 
 LEAST_BYTES = 3
-"""A match is of so many bytes at least."""
+"""Shortest match, in bytes."""
 
 MAX_BYTES = 32
-"""Agreement is counted up to so many bytes; the latest of those that agree in as many wins."""
+"""Agreement is counted up to this many bytes; the latest of the occurrences that agree in as many wins."""
 
 MAX_SPELLED = 8
-"""At most so many occurrences are compared, the latest ones of their last LEAST_BYTES bytes."""
+"""Most occurrences that are compared, the latest ones of the last LEAST_BYTES bytes."""
 
 
 def checked_vocabulary(vocabulary: Sequence[bytes]) -> Sequence[bytes]:
-    """`vocabulary`; raises TypeError where it is no sequence of bytes."""
+    """`vocabulary`; raises TypeError unless it is a sequence of bytes."""
     if not isinstance(vocabulary, Sequence) or not all(isinstance(token, bytes) for token in vocabulary):
         raise TypeError(
             f"vocabulary must be the bytes of each token, got {shortened(vocabulary)}:"
@@ -32,7 +32,7 @@ def checked_vocabulary(vocabulary: Sequence[bytes]) -> Sequence[bytes]:
 
 
 class TokenBytes:
-    """A vocabulary, as rows take it.
+    """A vocabulary in the form that rows take.
 
     tokens: the bytes of each token.
     """
@@ -43,24 +43,24 @@ class TokenBytes:
 
 
 class SpelledIndex:
-    """The positions of a growing text where it was spelled as at its end.
+    """The positions of a growing text where it was spelled like its end.
 
-    It reads what is new when it is asked: a row whose tokens match pays nothing for it. Where more than MAX_SPELLED
-    share their last bytes, the latest are compared. A token takes 8 bytes beside those of its text, and each three
-    bytes that end one an entry in a dictionary.
+    It reads new text only at a lookup: a row whose tokens match pays nothing for it. If more than MAX_SPELLED
+    occurrences share their last bytes, the latest are compared. A token takes 8 bytes besides its text, and each
+    distinct three bytes at the end of a token take an entry in a dictionary.
     """
 
     def __init__(self, index: SuffixIndex, vocabulary: Sequence[bytes]) -> None:
-        """Read the text of `index`; vocabulary: the bytes of each token; an id beyond it has none."""
+        """Read the text of `index`; vocabulary: the bytes of each token; ids beyond it have none."""
         self._index, self._vocabulary = index, vocabulary
-        self._text = bytearray(MAX_BYTES)  # so nobody needs to look whether it begins there
-        # Of each token: where it begins, and the one before it after the same LEAST_BYTES bytes, or -1.
+        self._text = bytearray(MAX_BYTES)  # padding, so that no comparison must check for the beginning
+        # For each token: where it begins, and the previous token after the same LEAST_BYTES bytes, or -1.
         self._begins = array("i")
         self._previous = array("i")
         self._latest: dict[int, int] = {}
 
     def find(self) -> Match:
-        """The latest of the positions spelled like the end over the most bytes; length: these bytes."""
+        """The latest position that is spelled like the end over the most bytes; length: that number of bytes."""
         self._read()
         text, begins, previous = self._text, self._begins, self._previous
         end = len(text)
@@ -73,7 +73,7 @@ class SpelledIndex:
             if position < 0 or length == MAX_BYTES:
                 break
             begin = begins[position]
-            # Only one that also agrees just before the best agreement can beat it.
+            # Only an occurrence that also agrees just before the best agreement can beat it.
             if text[begin - 1 - length] == text[end - 1 - length]:
                 differing = tail ^ int.from_bytes(text[begin - MAX_BYTES : begin], "big")
                 agreeing = (differing & -differing).bit_length() - 1 >> 3 if differing else MAX_BYTES

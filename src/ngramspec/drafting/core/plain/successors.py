@@ -1,7 +1,7 @@
-"""What came after a context before: for each of its orders the latest distinct successors, and how often each came.
+"""Earlier successors of a context: for each of its orders the latest distinct ones, and how often each came.
 
-No table is kept for it: `SuffixIndex` has for each position those before it that read the same, which are walked. So
-it takes no memory, and a text that is forgotten is forgotten here too.
+There is no table for it: `SuffixIndex` links each position to earlier ones with the same tokens, and these links are
+walked. So it takes no memory, and a dropped text is dropped here, too.
 """
 
 from collections.abc import Sequence
@@ -11,33 +11,33 @@ from ngramspec.drafting.core.plain.likely import Likely
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 
 ORDERS = (1, 2, 4, 12)
-"""So many of the last tokens are a context. The orders of lpaq, twice as many up to 24, bring no more."""
+"""Lengths of contexts, in tokens. lpaq's orders, twice as many up to 24, gain nothing."""
 
 MOST_TOKENS = ORDERS[-1]
-"""Tokens before a position that say what follows it."""
+"""Tokens before a position on which its successors depend."""
 
 WALKED = 8
 """Occurrences that are counted for a tree, the latest ones: of the last token, of the last two, and of the last four.
-16 bring 0.1 % more, 4 bring 1.5 % less."""
+16 gain 0.1 % more, 4 gain 1.5 % less."""
 
 WALKED_BY_CHAINS = 4
-"""The same for a chain, which needs the surest token alone."""
+"""The same for a chain, which needs only the surest token."""
 
 WIDTH = 8
-"""Distinct successors of a context that are kept."""
+"""Most distinct successors that are kept per context."""
 
 Recycled = tuple[int, Likely]
-"""What the model held for likely after the latest occurrence of the longest of ORDERS of which that is known: the
-index of that order, and what was noted."""
+"""The model's likeliest tokens after the latest occurrence of the longest context for which they are known: the index
+of its order, and the noted numbers."""
 
 Counts = dict[int, int]
-"""By token: how often it followed; the latest first."""
+"""How often each token followed; the latest first."""
 
 
 def successors(index: SuffixIndex, tail: Sequence[int], walked: int = WALKED) -> list[Counts]:
-    """For each of ORDERS, as far as that many of the last tokens occurred before: what followed them in `index`.
+    """For each of ORDERS, as long as that many of the last tokens occurred before: what followed them in `index`.
 
-    tail: the end of a text, which need not be that of the index. walked: so many occurrences are counted.
+    tail: the end of a text, which need not be that of the index. walked: most occurrences that are counted.
     """
     found: list[Counts] = []
     starts = index.latest(tail)
@@ -54,9 +54,9 @@ def successors(index: SuffixIndex, tail: Sequence[int], walked: int = WALKED) ->
 
 
 def recycled(index: SuffixIndex, tail: Sequence[int], walked: int = WALKED) -> Recycled | None:
-    """What the model said where the end of `tail` occurred in `index`; None where nothing is known of that.
+    """The model's likeliest tokens where the end of `tail` occurred in `index`; None if none are known.
 
-    Of the occurrences that `successors` counts the longest that agree are looked at first.
+    Of the occurrences that `successors` counts, those that agree over the most tokens come first.
     """
     if not index.num_noted:
         return None
@@ -87,7 +87,7 @@ def _counted(
     orders: Sequence[int],
     walked: int,
 ) -> list[Counts]:
-    """What follows the occurrences that end at `position` and `earlier`, which agree over the first of `orders`."""
+    """Successors of the occurrences that end at `position` and `earlier`, which agree over the first of `orders`."""
     counts: list[Counts] = [{} for _ in orders]
     for _ in range(walked):
         if position < 0:
@@ -107,7 +107,7 @@ def _counted(
 
 
 def _num_agreeing(text: "memoryview[int]", position: int, tail: Sequence[int], orders: Sequence[int]) -> int:
-    """How many tokens that end at `position` are those of `tail`: the first of `orders` at least, the last at most."""
+    """How many tokens up to `position` agree with `tail`: at least the first of `orders`, at most the last."""
     agreeing = orders[0]
     limit = min(len(tail), position + 1, orders[-1])
     while agreeing < limit and text[position - agreeing] == tail[-1 - agreeing]:

@@ -1,7 +1,7 @@
-"""Where did the end of this text occur before? Answered without a rescan, however long the text.
+"""Finds where the end of a text occurred before, without a rescan, however long the text is.
 
 Matches of one to four tokens are looked up exactly. The earlier occurrences of the last four tokens form a chain,
-latest first, and a longer match is found by walking it, as zlib's deflate does (Gailly and Adler 1995).
+latest first, and a longer match is found by walking it, as in zlib's deflate (Gailly and Adler 1995).
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ MAX_FOUND = 32
 """As MAX_COMPARED, for `SuffixIndex.find`, which is called several times per draft."""
 
 SEPARATOR = np.iinfo(np.int32).max
-"""Stands before each text of a history. No vocabulary has this id, so it is never drafted, but that an answer begins is
-known."""
+"""Precedes each text of a history. No vocabulary has this id, so it is never drafted, but beginnings of answers can be
+matched."""
 
 BULK = 256
 """From this many tokens on, if they are at least a quarter of the text before them, `extend` is vectorised."""
@@ -34,8 +34,8 @@ BULK = 256
 class Match(NamedTuple):
     """An earlier occurrence of the end of the text.
 
-    length: tokens that agree, 1 to MAX_MATCH; 0 where there is none.
-    start: the position after it, where a continuation is copied from.
+    length: tokens that agree, 1 to MAX_MATCH; 0 if there is none.
+    start: the position after it, from which a continuation is copied.
     """
 
     length: int
@@ -48,36 +48,36 @@ NO_MATCH = Match(0, 0)
 class SuffixIndex:
     """A growing text, and the positions where its end occurred before.
 
-    The answer is a function of the text, not of how it was cut into `extend` calls: the latest longest match. It is
-    exact while the last four tokens occurred at most MAX_COMPARED times before; beyond that it is exact among the
-    latest MAX_COMPARED of these occurrences. Hence no text makes a lookup compare more than MAX_COMPARED times
-    MAX_MATCH tokens. Token ids may be any int32 >= 0.
+    A lookup returns the latest longest match, which depends on the text only, not on how it was split into `extend`
+    calls. It is exact if the last four tokens occurred at most MAX_COMPARED times before, and otherwise exact among the
+    latest MAX_COMPARED of these occurrences. So no text makes a lookup compare more than MAX_COMPARED times MAX_MATCH
+    tokens. Token ids may be any int32 >= 0.
     """
 
     def __init__(self) -> None:
         """Start with no text."""
         self._size = 0
-        # From an n-gram to the position of its last token, at its latest occurrence. Keys are exact, not hashed: two
-        # numbers of 31 bits make one, and a pair of tokens is named by the position where it was first seen, so that a
-        # pair and a token make a triple, and two pairs make four tokens. Nothing can be copied from after the end of
-        # the text itself, so a position is indexed only when a token follows it.
+        # Map an n-gram to the position of its last token, at its latest occurrence. Keys are exact, not hashed: they
+        # combine two numbers of 31 bits. A pair of tokens is named by the position where it was first seen, so a pair
+        # and a token make a triple, and two pairs make four tokens. Nothing can be copied from the end of the text
+        # itself, so a position is indexed only when a token follows it.
         self._latest_token = Positions()
         self._pair_names = Positions()
         self._latest_triple = Positions()
         self._latest_four = Positions()
-        # What the last lookup found of the end of the text, a position: where its token was, the name of its pair, and
-        # where its four tokens were. That position is the first to be indexed when the text goes on, and need not be
-        # looked up again.
+        # What the last lookup found at the end of the text: its position, where its token was, the name of its pair,
+        # and where its four tokens were. That position is the first to be indexed when the text grows, and need not
+        # be looked up again.
         self._known: tuple[int, int | None, int | None, int | None] = (-1, None, None, None)
-        # Columns by position: the text, the name of the pair that ends there, and where the token, the pair and the
-        # four tokens that end there ended before; and by name: the latest position of the pair. Arrays for bulk, views
-        # for single numbers.
+        # Columns by position: the text; the name of the pair that ends there; where the token, the pair and the four
+        # tokens that end there ended before. By name: the latest position of the pair. Arrays for bulk, views for
+        # single numbers.
         self._columns = np.empty((6, 0), np.int32)
         self._reserve(256)
         self._likely: dict[int, Likely] = {}
 
     def __len__(self) -> int:
-        """Tokens taken in."""
+        """Number of tokens."""
         return self._size
 
     @property
@@ -108,9 +108,9 @@ class SuffixIndex:
             self._index_each(max(start - 1, 0), end - 1)
 
     def note(self, start: int, likely: TokenArray) -> None:
-        """Note what the model held for likely after each position from `start` on, `int32[n, NUM_LIKELY]` (likely.py).
+        """Note the model's likeliest tokens after each position from `start` on, `int32[n, NUM_LIKELY]` (likely.py).
 
-        Positions that the text does not have are left out.
+        Positions beyond the text are ignored.
         """
         checked_shape(likely, len(likely))
         for position, numbers in enumerate(likely.tolist(), start):
@@ -119,23 +119,23 @@ class SuffixIndex:
                 self._likely[position] = some
 
     def likely_after(self, position: int) -> Likely:
-        """What was noted of one position."""
+        """What was noted for one position."""
         return self._likely.get(position, ())
 
     @property
     def num_noted(self) -> int:
-        """Positions of which something was noted."""
+        """Number of positions for which something was noted."""
         return len(self._likely)
 
     @property
     def tokens(self) -> "memoryview[int]":
-        """The text and room after it, for reading single tokens quickly; good until the next `extend`."""
+        """The text and room after it, for reading single tokens quickly; valid until the next `extend`."""
         return self._text_view
 
     def find(self, tail: Sequence[int]) -> Match:
-        """As `latest_longest_match`, for another text whose last tokens are `tail`; agreement ends where it begins.
+        """As `latest_longest_match`, for another text with the last tokens `tail`; agreement ends where it begins.
 
-        Of the occurrences of its last four tokens the latest MAX_FOUND are compared.
+        The latest MAX_FOUND occurrences of its last four tokens are compared.
         """
         known = len(tail)
         if not known:
@@ -155,10 +155,10 @@ class SuffixIndex:
         return Match(3, earlier + 1) if four is None else self._longest(four, tail)
 
     def latest(self, tail: Sequence[int]) -> tuple[int, int, int]:
-        """Where another text's last token, last two and last four last ended; -1 for nowhere, or where it is shorter.
+        """The last positions where another text's last token, last two and last four ended; -1 for none, or if shorter.
 
-        tail: the last tokens of that text, at least four of them if it has so many. Before each of these positions
-        `earlier` leads to those before it.
+        tail: the last tokens of that text, at least four of them if it has that many. From each of these positions,
+        `earlier` leads to the previous ones.
         """
         known, names = len(tail), self._pair_names
         token = self._latest_token.get(tail[-1]) if known else None
@@ -172,9 +172,9 @@ class SuffixIndex:
         return token, self._latest_pair_view[pair], -1 if four is None else four
 
     def earlier(self, length: int) -> "memoryview[int]":
-        """By the position of a token: that of the occurrence before it, or -1; good until the next `extend`.
+        """By position of a token: that of the previous occurrence, or -1; valid until the next `extend`.
 
-        length: of so many tokens that end there: four of four or more, two of two or three, one of one.
+        length: of the occurrence that ends there; four for four or more, two for two or three, one for one.
         """
         if length > 3:
             return self._previous_four_view
@@ -224,9 +224,9 @@ class SuffixIndex:
         text, previous = self._text_view, self._previous_four_view
         length, found = 4, earlier
         for _ in range(max_compared):
-            if earlier < length:  # too near the beginning to beat the best so far, and so are all before it
+            if earlier < length:  # too near the beginning to beat the best so far, like all before it
                 break
-            # Only one that also agrees just before the best agreement can beat it: one comparison for most.
+            # Only an occurrence that also agrees just before the best agreement can beat it: mostly one comparison.
             if text[earlier - length] == text[last - length]:
                 agreeing = self._num_agreeing(earlier, last)
                 if agreeing > length:
@@ -238,7 +238,7 @@ class SuffixIndex:
 
     def _num_agreeing(self, earlier: int, last: int) -> int:
         text, limit = self._text_view, min(MAX_MATCH, earlier + 1)
-        # Within a long copy all agree, which is seen at once.
+        # In a long copy all tokens agree, which one comparison shows.
         if self._text[earlier + 1 - limit : earlier + 1].tobytes() == self._text[last + 1 - limit : last + 1].tobytes():
             return limit
         length = 4
@@ -259,7 +259,7 @@ class SuffixIndex:
             if position < 1:
                 continue
             key = text[position - 1] << 31 | token
-            # Of a token that is new the pair is too, and of such a pair the four.
+            # If a token is new, so is the pair, and then the four.
             pair = known_pair if is_known else None if before is None else names.get(key)
             is_new = pair is None
             if pair is None:
@@ -279,7 +279,7 @@ class SuffixIndex:
             fours.recent[key] = position
 
     def _index_anew(self, end: int) -> None:
-        """Index all positions before `end`, vectorised: as a fifth of them at least are new, this is no rescan."""
+        """Index all positions before `end`, vectorised. At least a fifth of them are new, so this is not a rescan."""
         text = self._text[:end].astype(np.int64)
         keys, positions, begins = grouped(text, 0)
         self._latest_token = Positions(*latest(keys, positions, begins))
@@ -312,7 +312,7 @@ class SuffixIndex:
 
 
 def _before(positions: TokenArray, begins: npt.NDArray[np.bool_]) -> TokenArray:
-    """Of positions that `grouped` put in order: the one before each with the same key, or -1."""
+    """For each of the positions from `grouped`: the previous one with the same key, or -1."""
     before = np.roll(positions, 1)
     before[begins] = -1
     return before

@@ -1,5 +1,5 @@
-"""A draft that branches: the chain, and beside it what else has followed such contexts, the surest nodes first; or the
-surest path alone.
+"""A draft that branches: the chain, and other tokens that have followed its contexts, the surest nodes first; or only
+the surest path.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,27 +21,27 @@ from ngramspec.drafting.core.plain.suffix_index import SuffixIndex
 from ngramspec.drafting.types import ROOT
 
 _GROWS = 1.25
-"""A node must be so much surer than asked for, or what may follow it is not looked up: most of that would not be sure
-enough, and what is would hardly be worth its column."""
+"""Successors are looked up only for nodes surer than the threshold by this factor. After others most would be below it,
+and the rest hardly worth their columns."""
 
 _LEAST_NEAR, _MOST_NEAR = 0.6, 4.0
-"""A chain's survival is mixed from so many times to so many times what is asked for; elsewhere mixing would hardly
-change whether a token is drafted."""
+"""A chain's survival is mixed only between these multiples of the threshold; elsewhere mixing would hardly change
+whether a token is drafted."""
 
 _SURE = 0.99
-"""A token that is surer than this to the chain is not mixed either, or long copies would take long."""
+"""Tokens that are surer than this for the chain are not mixed either, or long copies would take long."""
 
 Tail = list[int]
 """The last MOST_TOKENS tokens before a position."""
 
 Offers = Mapping[int, float]
-"""By token that the chain offers at a position, the drafted one first: the chance that it gives it."""
+"""The chain's chance for each token that it offers at a position, the drafted one first."""
 
 
 @dataclass(slots=True)
 class _Node:
-    """own, past: what each text is searched for, which ends in the node's token. trunk: how many of the chain's tokens
-    lead to it, or -1 for a node that the chain does not lead to.
+    """own, past: the tails to search each text for, which end in the node's token. trunk: how many of the chain's
+    tokens lead to it, or -1 for a node off the chain.
     """
 
     survival: float
@@ -58,10 +58,10 @@ class _Node:
 
 @dataclass(slots=True)
 class Growth:
-    """A tree as it grows, and what was thought at each of its nodes.
+    """A growing tree, and the estimates at each of its nodes.
 
     tokens, parents, survivals: of the nodes, in the order in which they were taken. weighed: by node, or ROOT, the
-    tokens that might follow it. is_unsure: whether a node was left out that was not sure enough.
+    tokens that might follow it. is_unsure: whether a node was left out because it was not sure enough.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -71,14 +71,14 @@ class Growth:
     is_unsure: bool = False
 
     def take(self, token: int, parent: int, survival: float) -> int:
-        """Returns the number of the new node."""
+        """Add a node; returns its number."""
         self.tokens.append(token)
         self.parents.append(parent)
         self.survivals.append(survival)
         return len(self.tokens) - 1
 
     def path(self, committed: Sequence[int]) -> list[int]:
-        """The nodes that the committed tokens walk over, from ROOT on."""
+        """The nodes on the path of the committed tokens, from ROOT on."""
         children = {edge: node for node, edge in enumerate(zip(self.parents, self.tokens, strict=True))}
         nodes = [ROOT]
         for token in committed:
@@ -89,20 +89,20 @@ class Growth:
 
 
 _NOTHING = Growth()
-"""Where no tree was grown; never changed."""
+"""Stands for no tree; never changed."""
 
 
 class Branches:
     """Grows the trees and the paths of one row, and learns from what is committed.
 
-    The chain is the trunk. At each node further tokens are those that followed the latest occurrences of its context,
-    in the row's own text and in the history; what the chain thinks of its tokens is one more opinion of them. The
-    surest of all open nodes is taken next, as long as it is sure enough, so no other tree of as many of these nodes is
-    expected to have more tokens accepted. Trees of token counts are from SuffixDecoding (Oliaro et al. 2024).
+    The chain is the trunk. Further tokens at a node are those that followed the latest occurrences of its context, in
+    the row's own text and in the history; the chain's estimate of its tokens is one more opinion. The surest of all
+    open nodes is taken next, as long as it is sure enough. So no other tree of as many of these nodes has more expected
+    accepted tokens. Trees from token counts are from SuffixDecoding (Oliaro et al. 2024).
     """
 
     def __init__(self, own: SuffixIndex, past: SuffixIndex, mixer: Mixer) -> None:
-        """Nodes come from these two texts."""
+        """Take nodes from these two texts."""
         self._own, self._past, self._mixer = own, past, mixer
         self.forget()
 
@@ -115,15 +115,15 @@ class Branches:
         *,
         is_steered: bool = False,
     ) -> Growth:
-        """A tree of up to `max_nodes` nodes that survive with `min_survival`.
+        """A tree of up to `max_nodes` nodes with a survival of `min_survival`.
 
-        answer: what the history is searched for: the end of the row's text. trunk: by position of the chain.
-        is_steered: the chain is. It knows what no text says, so its tokens survive as it says, and what else may come
-        shares the rest.
+        answer: the end of the row's text, for which the history is searched. trunk: the chain's offers by position.
+        is_steered: whether the chain is steered. Then it knows more than the texts: its tokens keep their survival, and
+        all others share the rest.
         """
         self._grown = grown = Growth()
         self._is_steered = is_steered
-        # By falling survival, then in the order in which they were found: of equals the trunk's token comes first.
+        # By falling survival, then in the order in which they were found: among equals the trunk's token comes first.
         waiting: list[tuple[float, int, int, int, _Node]] = []
         found, node, at = 0, self._root(answer), ROOT
         while True:
@@ -142,9 +142,9 @@ class Branches:
             at = grown.take(token, parent, node.survival)
 
     def grow_path(self, answer: Sequence[int], trunk: Sequence[Offers], max_tokens: int, min_survival: float) -> Growth:
-        """The surest path alone, for a target that takes no trees: as `grow`, the surest child of each node.
+        """Only the surest path, for a target that takes no trees: as `grow`, but only each node's surest child.
 
-        Where the chain is very sure, or its survival far from `min_survival`, it has the last word; where it ends, so
+        If the chain is very sure, or its survival far from `min_survival`, its choice stands. Where the chain ends, so
         does the path.
         """
         self._grown = grown = Growth()
@@ -159,7 +159,7 @@ class Branches:
         return grown
 
     def learn(self, committed: Sequence[int]) -> None:
-        """Learn from the tokens that came what was thought at the nodes that they walk over."""
+        """Learn from the committed tokens, at the nodes on their path."""
         grown = self._grown
         if grown is _NOTHING:
             return
@@ -168,17 +168,17 @@ class Branches:
         self.forget()
 
     def forget(self) -> None:
-        """There is no last tree any more."""
+        """Drop the last tree."""
         self._grown = _NOTHING
 
     def _said(self, node: _Node, walked: int) -> Recycled | None:
-        """What the model said where the context of a node came before in the row's own text."""
+        """The model's likeliest tokens where a node's context occurred in the row's own text."""
         return recycled(self._own, node.own, walked)
 
     def _guesses(self) -> Likely:
-        """What the model held for likely instead of the last token: it often comes one position later.
+        """The model's likeliest alternatives to the last token, which often come one position later.
 
-        The last logits as a guess at the token after the next are from LogitSpec (Liu et al. 2025).
+        Guessing the token after the next from the last logits is from LogitSpec (Liu et al. 2025).
         """
         size = len(self._own)
         if size < 2:
@@ -193,7 +193,7 @@ class Branches:
     def _surest(
         self, node: _Node, at: int, trunk: Sequence[Offers], min_survival: float
     ) -> tuple[int, float, bool] | None:
-        """(token, survival, whether it is the trunk's) of the surest that may follow a node, or None."""
+        """The surest token that may follow a node, as (token, survival, whether it is the trunk's), or None."""
         offers = node.offers(trunk)
         if offers:
             token, chance = next(iter(offers.items()))
@@ -211,9 +211,9 @@ class Branches:
     def _children(
         self, node: _Node, at: int, trunk: Sequence[Offers], min_survival: float, walked: int
     ) -> list[tuple[int, float, bool]]:
-        """(token, survival, whether it is the trunk's) of what may follow a node; the chances add up to 1 at most.
+        """Tokens that may follow a node, as (token, survival, whether it is the trunk's); chances add up to at most 1.
 
-        No more tokens are weighed than can be sure enough, and one.
+        At most one token more is weighed than can be sure enough.
         """
         own, past = successors(self._own, node.own, walked), successors(self._past, node.past, walked)
         is_bounded = node.survival < (MOST_OFFERED - 1) * min_survival
@@ -229,9 +229,9 @@ class Branches:
 
 
 def _beside(offers: Offers, weighed: Sequence[Weighed], survival: float) -> list[tuple[int, float, bool]]:
-    """As `Branches._children`, after a node of a steered chain: what it drafts survives as it says, the rest is shared.
+    """As `Branches._children`, after a node of a steered chain: its token keeps its survival, others share the rest.
 
-    Of what it is offered, it drafts the surest token that its grammar allows; surer ones are refused.
+    The chain drafts the surest offered token that its grammar allows; surer ones were refused.
     """
     drafted, chance = next(iter(offers.items()))
     others = [each for each in weighed[1:] if offers.get(each.token, 0.0) <= chance]
@@ -242,7 +242,7 @@ def _beside(offers: Offers, weighed: Sequence[Weighed], survival: float) -> list
 
 
 def _sum(weighed: Sequence[Weighed]) -> float:
-    """Of the chances, one by one, as the compiled core does; `sum` rounds otherwise."""
+    """The sum of the chances, one by one like the compiled core; `sum` rounds differently."""
     total = 0.0
     for each in weighed:
         total += each.chance
