@@ -54,7 +54,7 @@ def work(schema: Any) -> tuple[Counter[str], list[bytes]]:
 
 
 @given(SCHEMAS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_schema_takes_a_worker_as_much_work_as_the_first_time(schema: Any) -> None:
     work(schema)  # tables that are the same for all sources are made
     forget()
