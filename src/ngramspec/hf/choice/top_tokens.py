@@ -5,6 +5,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ngramspec.hf.choice.likely import highest
 from ngramspec.hf.seam import LogitsProcessor
 
 NUM_TOP = 8
@@ -28,10 +29,9 @@ class TopTokensRecorder(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """scores: `float32[B, V]`."""
-        values = scores.float()
-        top = values.topk(min(NUM_TOP, values.shape[-1]), dim=-1)
-        self._ids.append(top.indices.to("cpu", torch.int32).numpy())
-        self._logprobs.append((top.values - values.logsumexp(-1, keepdim=True)).cpu().numpy())
+        ids, logprobs = highest(scores.float(), NUM_TOP)
+        self._ids.append(ids.to("cpu", torch.int32).numpy())
+        self._logprobs.append(logprobs.cpu().numpy())
         return scores
 
     def of_row(self, row: int, num_tokens: int) -> TopTokens:

@@ -17,7 +17,7 @@ from ngramspec.drafting.types import TokenArray
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.target.block import make_block
 from ngramspec.hf.target.cache import RaggedCache
-from ngramspec.hf.target.cache_bound import CacheBound, rounded
+from ngramspec.hf.target.cache_bound import BoundedPool, CacheBound, rounded
 from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.hf.types import Model
 
@@ -34,7 +34,7 @@ class _Left:
     number: int
 
 
-class LinePool(RaggedTarget):
+class LinePool(RaggedTarget, BoundedPool):
     """A RaggedTarget whose rows join and leave, within a bound in bytes.
 
     num_shared: prompt tokens that were copied from other lines instead of read.
@@ -49,19 +49,6 @@ class LinePool(RaggedTarget):
         self._prompts: dict[ModelRow, TokenArray] = {}
         self._numbers = count()
         self._bound = CacheBound(max_bytes, self._measured())
-
-    def fits(self, num_slots: int) -> bool:
-        """Whether a row of `num_slots` slots fits into an empty pool."""
-        return self._bound.most_lines(num_slots) > 0
-
-    @property
-    def usage(self) -> float:
-        """Share of the bound that the lines of the current rows take, from 0 to 1."""
-        return len(self._held) * self._bound.bytes_of(self._cache.placement.capacity) / self._bound.max_bytes
-
-    def can_join(self, num_slots: int) -> bool:
-        """Whether a row of `num_slots` slots fits beside the current rows."""
-        return len(self._held) < self._most_lines(num_slots) if self._held else self.fits(num_slots)
 
     def join(self, row: ModelRow, num_slots: int, salt: str | None) -> None:
         """Take in a row that will read its prompt next. It starts with the longest prefix in a line of the same `salt`.
@@ -110,10 +97,6 @@ class LinePool(RaggedTarget):
         self._held.pop()
         self._free.insert(0, _Left(self._cached(own), self._salts.pop(own), next(self._numbers)))
         del self._prompts[own]
-
-    def _most_lines(self, num_slots: int) -> int:
-        """The most lines that fit if each has at least `num_slots` slots, and no fewer than now."""
-        return self._bound.most_lines(max(self._cache.placement.capacity, num_slots))
 
     def _reserve(self, num_lines: int, most: int, num_slots: int) -> None:
         """Make room for twice `num_lines`, `most` at most, because each enlargement copies everything."""

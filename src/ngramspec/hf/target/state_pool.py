@@ -19,7 +19,7 @@ from ngramspec.decoding import Plan, Reading, Row
 from ngramspec.decoding.reading_again import MOST_KNOWN
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE
-from ngramspec.hf.target.cache_bound import CacheBound, rounded
+from ngramspec.hf.target.cache_bound import BoundedPool, CacheBound, rounded
 from ngramspec.hf.target.replaying import ReplayingTarget
 from ngramspec.hf.target.state_cache import state_cache_of
 from ngramspec.hf.types import Model
@@ -33,13 +33,14 @@ MARGIN = MOST_KNOWN + 1
 """
 
 
-class StatePool(ReplayingTarget):
+class StatePool(ReplayingTarget, BoundedPool):
     """A ReplayingTarget whose rows join and leave, within a bound in bytes.
 
     num_shared: as in `LinePool`; always 0 here.
     """
 
     num_shared = 0
+    margin = MARGIN
 
     def __init__(self, model: Model, device: torch.device, max_bytes: int) -> None:
         """max_bytes: of keys, values and states of all rows together; the states count twice, for their copies."""
@@ -49,19 +50,6 @@ class StatePool(ReplayingTarget):
         self._ready: list[ModelRow] = []
         """Rows that have read their prompts, but have not decoded with the others yet."""
         self._bound = self._measured(max_bytes)
-
-    def fits(self, num_slots: int) -> bool:
-        """Whether a row of `num_slots` slots fits into an empty pool."""
-        return self._bound.most_lines(num_slots + MARGIN) > 0
-
-    @property
-    def usage(self) -> float:
-        """Share of the bound that the lines of the current rows take, from 0 to 1."""
-        return len(self._held) * self._bound.bytes_of(self._cache.placement.capacity) / self._bound.max_bytes
-
-    def can_join(self, num_slots: int) -> bool:
-        """Whether a row of `num_slots` slots fits beside the current rows."""
-        return len(self._held) < self._most_lines(num_slots) if self._held else self.fits(num_slots)
 
     def join(self, row: ModelRow, num_slots: int, salt: str | None) -> None:
         """Take in a row, which will read its prompt next. No other row may be reading its prompt.
@@ -146,10 +134,6 @@ class StatePool(ReplayingTarget):
                     row.error = error
                     row.close()
             raise
-
-    def _most_lines(self, num_slots: int) -> int:
-        """The most lines that fit if each has at least `num_slots` slots, and no fewer than now."""
-        return self._bound.most_lines(max(self._cache.placement.capacity, num_slots + MARGIN))
 
     def _measured(self, max_bytes: int) -> CacheBound:
         """The bound, with byte sizes measured by a pass over one token."""
