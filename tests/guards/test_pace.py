@@ -85,6 +85,7 @@ def test_a_token_is_looked_at_first_where_it_is_long_or_reading_has_been_slow(cl
         pace.look(clock.takes(0.03125))
 
 
+@pytest.mark.usefixtures("machine_pace")
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
 def test_a_row_ends_where_its_text_has_too_many_ways_to_be_read_and_another_goes_on(backend: Backend) -> None:
     guard = Guard.grammar(AMBIGUOUS, BYTES, backend=backend)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ngramspec.cli import app
-from ngramspec.replay import read_traces
+from ngramspec.replay import Recording, read_traces
 from tests.serve.serving import NAME, generated, pico, serving
 from tests.serve.test_process import PATIENCE, address_in, asked, process
 
@@ -38,6 +38,24 @@ def test_answers_are_recorded_with_scores_before_penalties_and_texts_stay(tmp_pa
     # Without the penalty the first token is the likeliest one; with it, some of the others are not.
     assert generated(PROMPT, max_new_tokens=1) == trace.output_top.ids[0, :1].tolist()
     assert (trace.output_top.ids[:, 0] != trace.output).any()
+
+
+def test_an_answer_that_cannot_be_recorded_is_sent_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def ask() -> tuple[str, bytes]:
+        async with serving(record=tmp_path / "recorded") as client:
+            answer = await client.complete(PROMPT, **FIELDS)
+            metrics = await client.ask("/metrics")
+            return answer.json["choices"][0]["text"], b"".join(metrics.pieces)
+
+    monkeypatch.setattr(Recording, "write", full)
+    text, metrics = asyncio.run(ask())
+    assert pico()[1].decode(generated(PROMPT, max_new_tokens=20), skip_special_tokens=True) == text
+    assert f'ngramspec:unrecorded_answers_total{{model_name="{NAME}"}} 1.0'.encode() in metrics
 
 
 def test_a_killed_service_has_recorded_every_answer_that_was_sent(tmp_path: Path) -> None:

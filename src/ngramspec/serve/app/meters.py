@@ -136,8 +136,8 @@ class _OfEngine(Collector):
                 "Share of the cache that answers in progress hold",
                 engine.cache_usage,
             ),
-            (CounterMetricFamily, "spec_decode_num_drafts", "Passes that checked a draft", total.num_drafts),
-            (CounterMetricFamily, "spec_decode_num_draft_tokens", "Draft tokens checked", total.num_draft_tokens),
+            (CounterMetricFamily, "spec_decode_num_drafts", "Passes that verified a draft", total.num_drafts),
+            (CounterMetricFamily, "spec_decode_num_draft_tokens", "Draft tokens verified", total.num_draft_tokens),
             (
                 CounterMetricFamily,
                 "spec_decode_num_accepted_tokens",
@@ -157,4 +157,9 @@ class _OfEngine(Collector):
         for position, count in enumerate(total.num_accepted_tokens_per_pos):
             by_position.add_metric([self._name, str(position)], count)
         yield by_position
+        unrecorded = CounterMetricFamily(
+            "ngramspec:unrecorded_answers", "Answers that could not be recorded.", labels=["model_name"]
+        )
+        unrecorded.add_metric([self._name], engine.num_unrecorded)
+        yield unrecorded
         yield from SpeculatorCollector(engine.spec, {"model_name": self._name}).collect()
