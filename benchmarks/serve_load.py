@@ -16,6 +16,7 @@ Times are guidellm's, over the answers of all rounds: from request to first toke
 the median and the 95th percentile. "tokens/s" is over the time from the first request to the last token. "CPU" is the
 server's, in milliseconds per token, prompts included, which other load on the machine disturbs less. "texts": answers
 with the text of "undrafted". "errors": answers that did not come.
+Interrupted, it prints what was measured.
 """
 
 import argparse
@@ -195,12 +196,14 @@ def main() -> None:
         logs.mkdir(parents=True, exist_ok=True)
         started = [ending.enter_context(running(name, model, weights, logs / f"{name}.log")) for name in names]
         bench = Bench(arguments.guidellm, str(model), arguments.tokens, folder)
-        for number in range(arguments.rounds):
-            for clients, requests in zip(arguments.clients, arguments.requests, strict=True):
-                asked = prompts(requests, seed=100 * number + clients)
-                for server in started[number % len(started) :] + started[: number % len(started)]:
-                    bench.run(server, clients, asked)
-    wide_console().print(table(bench.measured))
+        try:
+            for number in range(arguments.rounds):
+                for clients, requests in zip(arguments.clients, arguments.requests, strict=True):
+                    asked = prompts(requests, seed=100 * number + clients)
+                    for server in started[number % len(started) :] + started[: number % len(started)]:
+                        bench.run(server, clients, asked)
+        finally:  # a server may take an hour: what was measured until an interrupt is shown
+            wide_console().print(table(bench.measured))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from ngramspec.decoding.calibrated import Calibration, Measured, read_calibratio
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Draft
 from ngramspec.guards import Vocabulary
+from ngramspec.hf.engine.answer import Answer
+from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.pico import load_pico
 from ngramspec.simulate import VirtualClock
@@ -31,6 +33,7 @@ from tests.hf.models import tiny
 SIZES = (1, 3), (1, 2, 5), (8, 20)
 SHAPES = [(rows, columns, context) for rows in (1, 4) for columns in (1, 2, 9, 40) for context in (0, 100, 3000)]
 STEERING, MASKS = DraftingPrices(of_row=3e-4, of_token=1e-4), DraftingPrices(1e-3, 5e-4, 2e-4)
+REQUEST = 3e-3
 PRICE = st.just(0.0) | st.floats(1e-6, 1e-2)
 
 
@@ -84,7 +87,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> tuple[PassPrices, Clock]:
         clock.advance(STEERING.seconds(1, draft.tokens.size, 0))
         return draft
 
-    drafted = RowSteering._within  # chains and trees
+    def added(engine: ModelEngine, *arguments: Any, **options: Any) -> Answer:
+        clock.advance(REQUEST)
+        return add(engine, *arguments, **options)
+
+    drafted, add = RowSteering._within, ModelEngine.add  # chains and trees
+    monkeypatch.setattr(ModelEngine, "add", added)
     monkeypatch.setattr(RowSteering, "_within", steered)
     monkeypatch.setattr(RaggedTarget, "read", timed)
     return prices, clock
@@ -97,7 +105,7 @@ def test_the_prices_of_a_machine_are_found_by_its_passes(machine: tuple[PassPric
     decoding = Shape(2, 4, 8, 50)
     assert prices.seconds(decoding) == pytest.approx(found.passes.seconds(decoding), rel=0.02)
     assert found.fit_error["worst"] < 0.05
-    assert HostPrices() == found.host
+    assert HostPrices(of_request=pytest.approx(REQUEST)) == found.host
     assert num_told(*SIZES) == len(told)
     decoded = {(each.rows, each.columns) for each in found.measured if each.context}
     assert {(rows, columns) for rows in (1, 3) for columns in (1, 2, 5)} == decoded

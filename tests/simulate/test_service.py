@@ -171,6 +171,16 @@ def test_rows_under_a_guard_are_steered_and_steering_takes_its_own_time() -> Non
     assert 1e-3 * passes == pytest.approx(each.host_seconds)
 
 
+@given(st.integers(1, 9), st.integers(1, 4), PRICE)
+def test_each_request_takes_its_time_with_and_without_drafts(number: int, clients: int, price: float) -> None:
+    free, priced = (Machine(PassPrices(1.0), HostPrices(of_request=each)) for each in (0.0, price))
+    for arm in (OFF, Arm(AdaptiveLookup, lambda: FixedBudget(4))):
+        without, with_it = (
+            Service(each, arm).run(requests([(3, 5)] * number), ClosedLoop(number, clients)) for each in (free, priced)
+        )
+        assert without.seconds + number * price == pytest.approx(with_it.seconds)
+
+
 def test_a_run_is_the_same_each_time() -> None:
     machine = Machine(PassPrices(0.01, of_token=1e-4), HostPrices(blind=DraftingPrices(of_row=1e-5)))
     runs = [Service(machine, Arm(AdaptiveLookup)).run(requests([(60, 40)] * 12), ClosedLoop(12, 3)) for _ in range(2)]

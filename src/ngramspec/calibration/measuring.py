@@ -153,6 +153,20 @@ def host_seconds(model: Model, rows: int, passes: int, clock: Clock, *, drafts: 
     return median(found[1:] or found)
 
 
+def request_seconds(model: Model, number: int, clock: Clock) -> float:
+    """The median seconds of adding one of `number` requests to an engine."""
+    spec, found = Speculator(clock=clock), list[float]()
+    config = GenerationConfig(do_sample=False, max_new_tokens=PROMPT)
+    ids = torch.zeros((1, PERIOD), dtype=torch.int64, device=model.device)
+    with ModelEngine(model, spec, max_rows=1, max_cache_bytes=1 << 62) as engine:
+        for _ in range(number):
+            start = clock()
+            answer = engine.add(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+            found.append(clock() - start)
+            engine.remove(answer)
+    return median(found[1:] or found)
+
+
 @contextmanager
 def engine_of(
     model: Model,

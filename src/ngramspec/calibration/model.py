@@ -10,7 +10,7 @@ import torch
 
 from ngramspec.calibration.fitting import errors, fitted_passes
 from ngramspec.calibration.guarding import guard_prices
-from ngramspec.calibration.measuring import Recorder, host_seconds, measured_passes
+from ngramspec.calibration.measuring import Recorder, host_seconds, measured_passes, request_seconds
 from ngramspec.decoding import Clock, DraftingPrices, HostPrices
 from ngramspec.decoding.calibrated import Calibration
 from ngramspec.guards import Vocabulary
@@ -23,6 +23,7 @@ Shapes = tuple[Sequence[int], Sequence[int], Sequence[int]]
 BATCHES, COLUMNS, CONTEXTS = (1, 2, 4, 8), (1, 2, 5, 17, 49), (32, 256, 1024)
 REPEATS = 5
 HOST_PASSES = 24
+REQUESTS = 24
 GUARD_PASSES = 48
 
 
@@ -85,6 +86,7 @@ def _host(model: Any, vocabulary: Vocabulary | None, rows: int, clock: Clock) ->
         loop_of_pass=max(0.0, loop_one - loop_of_row),
         loop_of_row=loop_of_row,
         blind=DraftingPrices(of_pass=max(0.0, one - loop_one - of_row), of_row=of_row),
+        of_request=request_seconds(model, REQUESTS, clock),
     )
 
 

@@ -69,7 +69,8 @@ class HostPrices:
 
     loop_of_pass, loop_of_row: of the decode loop, with and without drafts. blind, steered: of drafting, by the drafter
     alone and within grammars. masks: of the masks of guarded rows, with and without drafts, as far as passes wait for
-    them. of_prompt_token: of adding a token of a prompt to the drafter's index.
+    them. of_prompt_token: of adding a token of a prompt to the drafter's index. of_request: of adding a request to the
+    engine, with drafts and without: `generate()` prepares its arguments.
     """
 
     loop_of_pass: float = 0.0
@@ -78,6 +79,7 @@ class HostPrices:
     steered: DraftingPrices = DraftingPrices()
     masks: DraftingPrices = DraftingPrices()
     of_prompt_token: float = 0.0
+    of_request: float = 0.0
 
 
 FREE = HostPrices()

@@ -97,6 +97,7 @@ class Service:
         while True:
             while len(rows) < self._machine.max_rows and arrivals.next_time() <= clock.now:
                 arrival = arrivals.take()
+                clock.advance(self._machine.host.of_request)
                 row = self._opened(traces[arrival.request])
                 rows[row] = served[arrival.request] = self._joined(traces[arrival.request], arrival, row)
                 starting.append(row)
