@@ -26,8 +26,15 @@ HYBRIDS = (
     "jamba",  # scans that start from an empty state
     "zamba",  # a scan for each head
     "falcon_mamba",
+    "xlstm",  # states outside of any cache, and another kernel for each whole chunk of a block
 )
 """Families of running states. The first ones have attention layers as well."""
+
+ALONE = {
+    "inkling_text": "counts the positions of all rows from one slot",
+    "rwkv": "mixes the states of all rows where it reads a single token",
+}
+"""Families that are drafted for one row at a time, and why. The states of the second are outside of any cache."""
 
 with_blocks = pytest.mark.skipif(
     not reads_blocks_after_states(), reason="this transformers does not carry states through blocks of tokens"

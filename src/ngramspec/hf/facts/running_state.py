@@ -3,7 +3,7 @@
 import inspect
 
 from ngramspec.hf.facts.alignment import why_aligned_beside_states
-from ngramspec.hf.facts.layers import READS_AGAIN, ROLLS_BACK, layers_of
+from ngramspec.hf.facts.layers import OWN_STATES, READS_AGAIN, ROLLS_BACK, layers_of
 from ngramspec.hf.seam import (
     CacheLayerMixin,
     DynamicSlidingWindowLayer,
@@ -20,9 +20,12 @@ UNFIT = {
 }
 """Model types whose running state cannot be restored."""
 
-ALONE = dict.fromkeys(
-    ("inkling_text", "inkling2_text", "inkling2_loop_text"), "counts the positions of all rows from one slot"
-)
+ALONE = {
+    **dict.fromkeys(
+        ("inkling_text", "inkling2_text", "inkling2_loop_text"), "counts the positions of all rows from one slot"
+    ),
+    "rwkv": "mixes the states of all rows where it reads a single token",
+}
 """Model types whose rows cannot have separate states in a batch."""
 
 
@@ -31,7 +34,10 @@ _WITHOUT_STATES = frozenset(("full_attention", "sliding_attention", "chunked_att
 
 def has_running_state(model: Model) -> bool:
     """Whether a layer of the cache of `model` keeps a running state."""
-    if _WITHOUT_STATES.issuperset(getattr(text_config(model), "layer_types", None) or ()):
+    config = text_config(model)
+    if config.model_type in OWN_STATES:
+        return True
+    if _WITHOUT_STATES.issuperset(getattr(config, "layer_types", None) or ()):
         return False  # runs in each call, and making the layers of a cache takes half a millisecond
     if not works_with_dynamic_cache(model) and own_cache_class(model) is None:
         return False

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ngramspec.hf.facts.layers import RANKS, ROLLS_BACK, layers_of
+from ngramspec.hf.facts.layers import OWN_STATES, RANKS, ROLLS_BACK, layers_of
 from ngramspec.hf.facts.limits import reader_of
 from ngramspec.hf.facts.running_state import has_running_state, why_not_read_again
 from ngramspec.hf.facts.strangers import parts_of
@@ -64,7 +64,7 @@ def why_undrafted(model: Model) -> str | None:
         return "is in training mode, or a part of it is, where dropout draws random numbers of its own"
     if not _has_one_embedding(reader_of(model)):
         return "has no one embedding of tokens"
-    if not takes_cache(model):
+    if text_config(model).model_type not in OWN_STATES and not takes_cache(model):
         return f"takes no cache of keys and values (no argument {CACHE} of its forward)"
     return None
 
