@@ -20,6 +20,7 @@ HYBRIDS = (
     "falcon_h1",  # state space and attention in one layer
     "bamba",
     "lara_mini",  # sliding windows beside states
+    "qwen4_exp_text, n-gram embeddings",  # attention that ranks tokens beside states, and earlier tokens as a state
     "kimi_linear",
     "mamba2",  # no attention at all
     "minimax",  # a cache of its own

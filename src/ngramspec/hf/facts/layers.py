@@ -51,6 +51,15 @@ def layers_of(model: Model) -> list[Any]:
     return layers
 
 
+def most_ranked(model: Model) -> int | None:
+    """Tokens that a sparse attention of `model` sees of a longer text; None if it has none that ranks tokens."""
+    config = text_config(model)
+    most = getattr(config, "index_topk", getattr(config, "indexer_budget", None))
+    if not isinstance(most, int) or not any(type(layer) in RANKS for layer in layers_of(model)):
+        return None
+    return most
+
+
 STATIC = frozenset[type]((StaticLayer, StaticSlidingWindowLayer))
 """Layers of the same kind with a fixed number of slots."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ngramspec.hf.facts.layers import OWN_STATES, RANKS, ROLLS_BACK, layers_of
+from ngramspec.hf.facts.layers import OWN_STATES, RANKS, ROLLS_BACK, layers_of, most_ranked
 from ngramspec.hf.facts.limits import reader_of
 from ngramspec.hf.facts.running_state import has_running_state, why_not_read_again
 from ngramspec.hf.facts.strangers import parts_of
@@ -119,14 +119,6 @@ def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
             limit = config.max_position_embeddings
             return f"scales its positions by the length of the text (dynamic rope) from {limit} tokens on"
     return None
-
-
-def most_ranked(model: Model) -> int | None:
-    """Tokens that a sparse attention of `model` sees of a longer text; None if it has none that ranks tokens."""
-    most = getattr(text_config(model), "index_topk", None)
-    if not isinstance(most, int) or not any(type(layer) in RANKS for layer in layers_of(model)):
-        return None
-    return most
 
 
 def _ropes(config: Any) -> list[dict[str, Any]]:
