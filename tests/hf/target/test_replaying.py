@@ -248,6 +248,17 @@ def test_a_model_whose_rows_depend_on_each_other_is_drafted_for_alone(name: str)
     assert spec.stats.total.num_draft_tokens == 0
 
 
+def test_rwkv_is_drafted_for_beyond_its_context_length() -> None:
+    """It bounds a pass of one of its kernels; transformers also calls it `max_position_embeddings`."""
+    model = hybrid("rwkv")
+    length = model.config.context_length + 2
+    call = {**padded_prompts(1, length, vocabulary=VOCABULARY), "max_new_tokens": 30}
+    plain = model.generate(**call)
+    spec = Speculator(OracleDrafter.of_output(plain, length, VOCABULARY), FixedBudget(5))
+    assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert_accepted_and_rolled_back(spec)
+
+
 def test_a_state_that_is_passed_in_is_continued_by_plain_decoding() -> None:
     model, ids = hybrid("rwkv"), padded_prompts(1, vocabulary=VOCABULARY)["input_ids"]
     spec, texts = Speculator(RandomDrafter(VOCABULARY), FixedBudget(4)), []

@@ -38,8 +38,8 @@ OWN_STATES: dict[str, Callable[[Any], list[int]]] = {
     "rwkv": lambda config: [5],
     "xlstm": lambda config: [3] * config.num_hidden_layers,
 }
-"""Model types that take running states without a cache of transformers: the number of states in each layer of ours.
-The tensors of RWKV are those of all its layers."""
+"""Model types that take running states without a cache of transformers, and no positions: the number of states in each
+layer of ours. The tensors of RWKV are those of all its layers."""
 
 
 def layers_of(model: Model) -> list[Any]:
