@@ -30,7 +30,7 @@ SETTINGS: dict[str, Settings] = {
     "nemotron": {"num_key_value_heads": 2},
     "nemotron_h": {"n_groups": 2, "n_group": 1, "topk_group": 1},
     "qwen4_exp_text": {
-        "indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8, "indexer_budget": 8,
+        "indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8, "indexer_budget": 64,
         "indexer_compress_ratio": 2,
     },
     "recurrent_gemma": {"num_hidden_layers": 3},
@@ -116,6 +116,11 @@ SETUPS: dict[tuple[str, str], Settings] = {
     ("phi3", "longrope"): {"rope_parameters": {**ROPE, "rope_type": "longrope", "short_factor": [1.0] * 4,
                                                "long_factor": [2.0] * 4, "partial_rotary_factor": 1.0},
                            "original_max_position_embeddings": 64},
+    ("qwen4_exp_text", "n-gram embeddings"): {
+        "ple_layer_ids": [1], "heads_per_ngram": 2, "ngram_vocab_size_base": 50, "eos_token_id": 31,
+        "layer_types": ["linear_attention", "indexed_attention"],
+    },
+    ("qwen4_exp_text", "texts longer than it sees"): {"indexer_budget": 8},
     **{(name, "sliding windows"): {**_WINDOWS, "use_sliding_window": True, "max_window_layers": 1}
        for name in ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe")},
     ("smollm3", "sliding windows"): {**_WINDOWS, "use_sliding_window": True},

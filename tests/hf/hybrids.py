@@ -20,14 +20,22 @@ HYBRIDS = (
     "falcon_h1",  # state space and attention in one layer
     "bamba",
     "lara_mini",  # sliding windows beside states
+    "qwen4_exp_text, n-gram embeddings",  # attention that ranks tokens beside states, and earlier tokens as a state
     "kimi_linear",
     "mamba2",  # no attention at all
     "minimax",  # a cache of its own
     "jamba",  # scans that start from an empty state
     "zamba",  # a scan for each head
     "falcon_mamba",
+    "xlstm",  # states outside of any cache, and another kernel for each whole chunk of a block
 )
 """Families of running states. The first ones have attention layers as well."""
+
+ALONE = {
+    "inkling_text": "counts the positions of all rows from one slot",
+    "rwkv": "mixes the states of all rows where it reads a single token",
+}
+"""Families that are drafted for one row at a time, and why. The states of the second are outside of any cache."""
 
 with_blocks = pytest.mark.skipif(
     not reads_blocks_after_states(), reason="this transformers does not carry states through blocks of tokens"

@@ -171,7 +171,6 @@ HYBRID: dict[str, Any] = {
 }
 SMALL: dict[str, Any] = {"vocab_size": VOCABULARY, "hidden_size": 32, "bos_token_id": None, "eos_token_id": None}
 UNDRAFTED: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "rwkv": ("RwkvConfig", "RwkvForCausalLM", {**SMALL, "num_hidden_layers": 2, "context_length": 64}),
     "recurrent_gemma": (
         "RecurrentGemmaConfig",
         "RecurrentGemmaForCausalLM",
@@ -282,7 +281,7 @@ def test_positions_that_a_draft_could_scale_are_decoded_plainly(kind: str, batch
 
 def test_each_model_that_cannot_roll_back_is_warned_of_by_name() -> None:
     spec = Speculator()
-    for name in ("rwkv", "recurrent_gemma"):
+    for name in ("openai-gpt", "recurrent_gemma"):
         model = undrafted(name)
         with pytest.warns(NgramspecWarning, match=f"{type(model).__name__} .*: its text is decoded without drafts"):
             model.generate(**padded_prompts(1), max_new_tokens=3, custom_generate=spec)

@@ -34,8 +34,8 @@ NAMED = (
     "gpt_neo",
     "t5",
 )
-WITH_STATES = ("lfm2", "qwen3_next", "mamba", "deepseek_v32")
-UNDRAFTED = ("rwkv", "moshi", "cpmant")
+WITH_STATES = ("lfm2", "qwen3_next", "mamba", "rwkv", "xlstm", "deepseek_v32")
+UNDRAFTED = ("recurrent_gemma", "moshi", "cpmant")
 PAGE = Path(__file__).parents[3] / "docs" / "families.md"
 
 

@@ -87,6 +87,15 @@ def test_no_draft_crosses_a_limit_by_another_name(alibi: bool) -> None:
     assert_accepted_and_rolled_back(spec)
 
 
+def test_a_class_of_ones_own_that_declares_a_running_state_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, call = tiny("llama"), {**padded_prompts(1), "max_new_tokens": 6}
+    monkeypatch.setattr(type(model), "_is_stateful", True)
+    plain, spec = model.generate(**call), Speculator()
+    with pytest.warns(NgramspecWarning, match="keeps a running state that cannot take a step back"):
+        assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert spec.stats.total.num_draft_tokens == 0
+
+
 def test_experts_of_a_limited_capacity_are_plain() -> None:
     torch.manual_seed(4)
     sizes: dict[str, Any] = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2}

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ngramspec.hf.facts.running_state import takes_positions
-from ngramspec.hf.seam import CACHE, DynamicCache, cache_of, text_config, works_with_dynamic_cache
+from ngramspec.hf.seam import CACHE, DynamicCache, text_config, works_with_dynamic_cache
 from ngramspec.hf.target import scans, time_steps
-from ngramspec.hf.target.state_cache import state_cache_of
-from tests.hf.hybrids import HYBRIDS, hybrid, with_blocks
+from ngramspec.hf.target.own_states import state_cache_of
+from tests.hf.hybrids import ALONE, HYBRIDS, hybrid, with_blocks
 
 pytestmark = with_blocks
 
@@ -34,14 +34,14 @@ def positions(model: Any, start: int, width: int) -> dict[str, Tensor]:
 
 def logits_one_by_one(model: Any) -> Tensor:
     """Logits `[1, L, V]`, in transformers' own cache."""
-    cache, ids = DynamicCache(config=text_config(model)) if works_with_dynamic_cache(model) else None, token_ids()
-    found: list[Tensor] = []
+    ids, found = token_ids(), list[Tensor]()
+    held: dict[str, Any] = {CACHE: DynamicCache(config=text_config(model))} if works_with_dynamic_cache(model) else {}
     for start, width in [(0, PROMPT), *((start, 1) for start in range(PROMPT, LENGTH))]:
         with torch.no_grad():
             part = ids[:, start : start + width]
             more = positions(model, start, width)
-            output = model(input_ids=part, use_cache=True, return_dict=True, **{CACHE: cache}, **more)
-        cache = cache_of(output)
+            output = model(input_ids=part, use_cache=True, return_dict=True, **held, **more)
+        held = {name: output[name] for name in (CACHE, "state") if name in output}
         found.append(output.logits)
     return torch.cat(found, dim=1)
 
@@ -60,7 +60,9 @@ def logits_in_blocks(model: Any, *widths: int, unclamped: bool = True, from_stat
                 stack.enter_context(scans.from_states(cache))
             more = positions(model, start, width)
             part = ids[:, start : start + width]
-            found.append(model(input_ids=part, use_cache=True, return_dict=True, **{CACHE: cache}, **more).logits)
+            output = model(input_ids=part, use_cache=True, return_dict=True, **cache.arguments(), **more)
+        cache.take(output)
+        found.append(output.logits)
         start += width
     return torch.cat(found, dim=1)
 
@@ -72,12 +74,27 @@ def prepared(name: str) -> Any:
     return model
 
 
-@pytest.mark.parametrize("name", HYBRIDS)
+@pytest.mark.parametrize("name", [*HYBRIDS, *ALONE])
 def test_a_block_has_the_logits_of_single_tokens(name: str) -> None:
     model = prepared(name)
     torch.testing.assert_close(  # some kernels compute in single precision
         logits_in_blocks(model, 6, 5), logits_one_by_one(model), rtol=0, atol=1e-4
     )
+
+
+def test_rwkv_reads_single_tokens_of_a_batch_otherwise_than_those_of_one_row() -> None:
+    """Else it would be drafted for in batches. Two tokens at once are read row by row."""
+    model, ids = hybrid("rwkv"), torch.randint(2, 20, (2, PROMPT), generator=torch.Generator().manual_seed(3))
+
+    def after_the_prompt(ids: Tensor, width: int) -> Tensor:
+        with torch.no_grad():
+            state = model(input_ids=ids[:, :-width], use_cache=True).state
+            logits: Tensor = model(input_ids=ids[:, -width:], state=state, use_cache=True).logits[:, -1]
+        return logits
+
+    for width, differs in ((1, True), (2, False)):
+        alone = torch.cat([after_the_prompt(row, width) for row in ids[:, None]])
+        assert differs == (float((alone - after_the_prompt(ids, width)).abs().max()) > 1e-3)
 
 
 @pytest.mark.parametrize("name", CLAMPED)

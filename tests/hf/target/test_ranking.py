@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ngramspec import FixedBudget, ModelEngine, NgramspecWarning, RefusedError, Speculator
-from ngramspec.hf.facts.support import most_ranked
+from ngramspec.hf.facts.layers import most_ranked
 from ngramspec.hf.seam import CACHE, INDEXED_LAYERS, DynamicCache, text_config
 from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
@@ -21,15 +21,26 @@ pytestmark = pytest.mark.skipif(not INDEXED_LAYERS, reason="not tried with this 
 VOCABULARY, MOST = 32, 60
 
 
-def ranking(name: str = "deepseek_v32", **more: Any) -> Any:
+FAMILIES = {"deepseek_v32": "index_topk", "qwen4_exp_text": "indexer_budget"}
+"""Families, and what their configurations call the number of tokens that they see."""
+
+
+def ranking(name: str = "deepseek_v32", most: int = MOST) -> Any:
     of = family(name)
-    model = build(of.config_class, of.model_class, settings={**of.settings, "index_topk": MOST, **more})
-    return settled(model, seed=4)
+    setting = {FAMILIES.get(name, "index_topk"): most}
+    return settled(build(of.config_class, of.model_class, settings={**of.settings, **setting}), seed=4)
 
 
 @pytest.mark.parametrize(
     ("name", "attention", "batch"),
-    [("deepseek_v32", "sdpa", 1), ("deepseek_v32", "sdpa", 3), ("deepseek_v32", "eager", 1), ("hy_v4", "eager", 1)],
+    [
+        ("deepseek_v32", "sdpa", 1),
+        ("deepseek_v32", "sdpa", 3),
+        ("deepseek_v32", "eager", 1),
+        ("hy_v4", "eager", 1),
+        ("qwen4_exp_text", "sdpa", 3),
+        ("qwen4_exp_text", "eager", 1),
+    ],
 )
 def test_a_model_that_ranks_tokens_writes_the_text_of_plain_decoding(name: str, attention: str, batch: int) -> None:
     """Rows are padded on the left, and some draft trees. Eager attention itself makes NaN of them in float64."""
@@ -40,8 +51,9 @@ def test_a_model_that_ranks_tokens_writes_the_text_of_plain_decoding(name: str, 
     assert_accepted_and_rolled_back(counters)
 
 
-def test_texts_up_to_what_it_sees_are_drafted_for_and_longer_ones_are_decoded_plainly() -> None:
-    model, prompts = ranking(), padded_prompts(1, 10, vocabulary=VOCABULARY)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_texts_up_to_what_it_sees_are_drafted_for_and_longer_ones_are_decoded_plainly(name: str) -> None:
+    model, prompts = ranking(name), padded_prompts(1, 10, vocabulary=VOCABULARY)
     assert MOST == most_ranked(model)
     drafted = []
     for num_tokens in (MOST - 10, MOST - 9):
@@ -58,9 +70,10 @@ def test_texts_up_to_what_it_sees_are_drafted_for_and_longer_ones_are_decoded_pl
     assert [True, False] == drafted
 
 
-def test_ranks_decide_beyond_it() -> None:
+@pytest.mark.parametrize("name", FAMILIES)
+def test_ranks_decide_beyond_it(name: str) -> None:
     """Else the limit would say nothing."""
-    model, others = ranking(index_topk=4), ranking()
+    model, others = ranking(name, most=4), ranking(name)
     others.load_state_dict(model.state_dict())
     ids = torch.randint(2, 20, (1, 30), generator=torch.Generator().manual_seed(3))
     with torch.no_grad():

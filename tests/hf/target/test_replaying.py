@@ -1,6 +1,7 @@
 """Models with a running state: rejected tokens are undone in the state, and accepted ones are read again."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import assert_a_processor_sees_the_same, assert_accepted_and_rolled_back, compare, limits
 from tests.hf.drafters import NoDrafter, PatternDrafter, RandomDrafter
-from tests.hf.hybrids import HYBRIDS, hybrid, with_blocks
+from tests.hf.hybrids import ALONE, HYBRIDS, hybrid, with_blocks
 from tests.hf.models import EOS, PAD, padded_prompts
 from tests.hf.tokenizers import character_tokenizer
 
@@ -37,12 +38,12 @@ def test_a_model_with_a_running_state_writes_the_text_of_plain_decoding(name: st
     assert_accepted_and_rolled_back(counters)
 
 
-@pytest.mark.parametrize("name", ["qwen3_next", "falcon_h1", "lara_mini", "mamba2"])
+@pytest.mark.parametrize("name", ["qwen3_next", "falcon_h1", "lara_mini", "mamba2", "xlstm", "rwkv"])
 def test_whatever_is_drafted_the_text_stays(name: str) -> None:
     model, counters = hybrid(name), Counters()
 
     @given(
-        batch=st.integers(1, 4),
+        batch=st.integers(1, 1 if name in ALONE else 4),
         length=st.integers(2, 12),
         side=st.sampled_from(["left", "right"]),
         seed=st.integers(0, 2**16),
@@ -71,7 +72,7 @@ def test_whatever_is_drafted_the_text_stays(name: str) -> None:
     assert_accepted_and_rolled_back(counters)
 
 
-@pytest.mark.parametrize("name", ["lfm2", "mamba2"])
+@pytest.mark.parametrize("name", ["lfm2", "mamba2", "xlstm"])
 @pytest.mark.parametrize(("batch", "do_sample"), [(1, False), (1, True), (3, False), (3, True)])
 def test_guards_hold_while_states_are_put_back(name: str, batch: int, do_sample: bool) -> None:
     tokenizer = character_tokenizer('{}":,abcdeflnorstu0123456789xy')
@@ -182,7 +183,7 @@ def test_what_is_read_again_is_bounded_whatever_is_rejected(readings: list[tuple
     assert known.count(1) > 5
 
 
-@pytest.mark.parametrize("name", ["qwen3_next", "mamba2"])
+@pytest.mark.parametrize("name", ["qwen3_next", "mamba2", "xlstm", "rwkv"])
 def test_states_take_the_same_memory_after_any_text_and_are_copied_for_drafted_passes_alone(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,15 +233,40 @@ def test_a_cache_that_is_passed_in_is_continued_by_plain_decoding_with_one_warni
     assert spec.stats.total.num_draft_tokens == 0
 
 
-def test_a_model_that_counts_all_rows_from_one_slot_is_drafted_for_alone() -> None:
-    model = hybrid("inkling_text")
-    compared = compare(model, padded_prompts(1, seed=2, vocabulary=VOCABULARY), limits)
-    assert_accepted_and_rolled_back(compared.spec)
+@pytest.mark.parametrize("name", ALONE)
+def test_a_model_whose_rows_depend_on_each_other_is_drafted_for_alone(name: str) -> None:
+    model, counters = hybrid(name), Counters()
+    for arguments in (limits(), limits(repetition_penalty=1.3), limits(do_sample=True)):
+        prompts = padded_prompts(1, seed=2, vocabulary=VOCABULARY)
+        counters.add(compare(model, prompts, arguments.copy).spec.stats.total)
+    assert_accepted_and_rolled_back(counters)
     call = {**padded_prompts(3, vocabulary=VOCABULARY), "max_new_tokens": 12}
     plain, spec = model.generate(**call), Speculator(RandomDrafter(VOCABULARY), FixedBudget(4))
-    with pytest.warns(NgramspecWarning, match="of several rows, and counts the positions of all rows from one slot"):
+    with pytest.warns(NgramspecWarning, match=f"of several rows, and {ALONE[name]}"):
         text = model.generate(**call, custom_generate=spec)
     assert plain.tolist() == text.tolist()
+    assert spec.stats.total.num_draft_tokens == 0
+
+
+def test_rwkv_is_drafted_for_beyond_its_context_length() -> None:
+    """It bounds a pass of one of its kernels; transformers also calls it `max_position_embeddings`."""
+    model = hybrid("rwkv")
+    length = model.config.context_length + 2
+    call = {**padded_prompts(1, length, vocabulary=VOCABULARY), "max_new_tokens": 30}
+    plain = model.generate(**call)
+    spec = Speculator(OracleDrafter.of_output(plain, length, VOCABULARY), FixedBudget(5))
+    assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert_accepted_and_rolled_back(spec)
+
+
+def test_a_state_that_is_passed_in_is_continued_by_plain_decoding() -> None:
+    model, ids = hybrid("rwkv"), padded_prompts(1, vocabulary=VOCABULARY)["input_ids"]
+    spec, texts = Speculator(RandomDrafter(VOCABULARY), FixedBudget(4)), []
+    for more in ({}, {"custom_generate": spec}):
+        state = model(input_ids=ids, use_cache=True).state
+        with pytest.warns(NgramspecWarning, match=r"more than ids and a mask \(state\)") if more else nullcontext():
+            texts.append(model.generate(ids[:, :2], state=state, max_new_tokens=8, **more).tolist())
+    assert texts[0] == texts[1]
     assert spec.stats.total.num_draft_tokens == 0
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import ModuleList
 
 from ngramspec import FixedBudget, ModelEngine, PromptError, Speculator
 from ngramspec.hf.engine.answer import Answer
@@ -14,7 +15,7 @@ from ngramspec.hf.target.state_pool import StatePool
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import assert_accepted_and_rolled_back
 from tests.hf.drafters import NoDrafter
-from tests.hf.hybrids import HYBRIDS, hybrid, with_blocks
+from tests.hf.hybrids import ALONE, HYBRIDS, hybrid, with_blocks
 from tests.hf.models import padded_prompts
 
 pytestmark = with_blocks
@@ -106,7 +107,7 @@ def test_all_rows_that_decode_are_read_in_one_pass(passes: list[Any]) -> None:
     assert len(passes) <= len(prompts) + 19 + 2
 
 
-@pytest.mark.parametrize("name", ["granitemoehybrid", "mamba2"])
+@pytest.mark.parametrize("name", ["granitemoehybrid", "mamba2", "xlstm"])
 def test_keys_states_and_their_copies_stay_within_the_bytes_of_the_cache(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,11 +142,12 @@ def failing_once(monkeypatch: pytest.MonkeyPatch, model: Any, is_due: Callable[[
 
     is_due: whether this one, for its number of rows.
     """
-    kind = type(model.get_decoder().layers[-1])
+    last = next(part for part in model.modules() if isinstance(part, ModuleList))[-1]
+    kind = type(last)
     forward, failed = kind.forward, list[bool]()
 
     def failing(layer: Any, hidden: Tensor, *arguments: Any, **named: Any) -> Any:
-        if not failed and layer is model.get_decoder().layers[-1] and is_due(len(hidden)):
+        if not failed and layer is last and is_due(len(hidden)):
             failed.append(True)
             raise MemoryError("no room")
         return forward(layer, hidden, *arguments, **named)
@@ -153,7 +155,7 @@ def failing_once(monkeypatch: pytest.MonkeyPatch, model: Any, is_due: Callable[[
     monkeypatch.setattr(kind, "forward", failing)
 
 
-@pytest.mark.parametrize("name", ["qwen3_next", "mamba2", "minimax"])
+@pytest.mark.parametrize("name", ["qwen3_next", "mamba2", "minimax", "xlstm"])
 @pytest.mark.parametrize("when", ["first part", "later part", "drafted"])
 def test_a_pass_that_fails_leaves_the_states_as_they_were(
     name: str, when: str, monkeypatch: pytest.MonkeyPatch
@@ -212,10 +214,11 @@ def test_position_ids_of_ones_own_are_read_in_parts_too() -> None:
     assert plain.tolist() == answer.result().tolist()
 
 
-def test_requests_of_a_model_that_counts_all_rows_from_one_slot_are_read_in_passes_of_their_own(
-    passes: list[Any],
+@pytest.mark.parametrize("name", ALONE)
+def test_requests_of_a_model_whose_rows_depend_on_each_other_are_read_in_passes_of_their_own(
+    name: str, passes: list[Any]
 ) -> None:
-    model, prompts = hybrid("inkling_text"), [prompt(length) for length in (4, 5, 6)]
+    model, prompts = hybrid(name), [prompt(length) for length in (4, 5, 6)]
     texts = [alone(model, ids, 12) for ids in prompts]
     spec = Speculator(OracleDrafter(texts, VOCABULARY), FixedBudget(5))
     with ModelEngine(model, spec) as engine:

@@ -8,9 +8,10 @@ from ngramspec.hf.entry.prompts import check_prompt
 from ngramspec.hf.entry.refusals import refuse_inputs, refuse_modes
 from ngramspec.hf.entry.vocabularies import check_vocabularies
 from ngramspec.hf.facts.alignment import PLAIN_INPUTS, why_aligned
+from ngramspec.hf.facts.layers import most_ranked
 from ngramspec.hf.facts.running_state import has_running_state, why_not_in_a_batch
 from ngramspec.hf.facts.strangers import strangers_in
-from ngramspec.hf.facts.support import most_ranked, why_undrafted, why_undrafted_at
+from ngramspec.hf.facts.support import why_undrafted, why_undrafted_at
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.trials.trial import Trial
 from ngramspec.hf.trials.trust import TRUST

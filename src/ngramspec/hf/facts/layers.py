@@ -1,5 +1,6 @@
 """The layers of a model's cache: which of them can be rolled back, and their sliding windows."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ngramspec.hf.seam import (
@@ -9,6 +10,7 @@ from ngramspec.hf.seam import (
     DynamicCache,
     DynamicLayer,
     DynamicSlidingWindowLayer,
+    LinearAttentionLayer,
     StaticLayer,
     StaticSlidingWindowLayer,
     text_config,
@@ -32,10 +34,30 @@ ATTENTIONS = {
 """Names of layer types in configurations that see the same slots: without a sliding window, and with one."""
 
 
+OWN_STATES: dict[str, Callable[[Any], list[int]]] = {
+    "rwkv": lambda config: [5],
+    "xlstm": lambda config: [3] * config.num_hidden_layers,
+}
+"""Model types that take running states without a cache of transformers, and no positions: the number of states in each
+layer of ours. The tensors of RWKV are those of all its layers."""
+
+
 def layers_of(model: Model) -> list[Any]:
     """The layers of the cache that `generate()` makes for `model`, empty."""
-    layers: list[Any] = DynamicCache(config=text_config(model)).layers
+    config = text_config(model)
+    if config.model_type in OWN_STATES:
+        return [LinearAttentionLayer(number_of_states=number) for number in OWN_STATES[config.model_type](config)]
+    layers: list[Any] = DynamicCache(config=config).layers
     return layers
+
+
+def most_ranked(model: Model) -> int | None:
+    """Tokens that a sparse attention of `model` sees of a longer text; None if it has none that ranks tokens."""
+    config = text_config(model)
+    most = getattr(config, "index_topk", getattr(config, "indexer_budget", None))
+    if not isinstance(most, int) or not any(type(layer) in RANKS for layer in layers_of(model)):
+        return None
+    return most
 
 
 STATIC = frozenset[type]((StaticLayer, StaticSlidingWindowLayer))

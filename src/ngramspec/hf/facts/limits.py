@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ngramspec.hf.facts.layers import OWN_STATES
 from ngramspec.hf.seam import (
     text_config,
 )
@@ -45,6 +46,8 @@ _OTHER_LIMITS = (
 
 def _stated_limit(model: Model, names: Sequence[str]) -> int | None:
     config = text_config(model)
+    if config.model_type in OWN_STATES:  # RWKV calls the tokens of its widest pass so
+        return None
     for name in names:
         limit = getattr(config, name, None)
         if isinstance(limit, int) and limit > 0:

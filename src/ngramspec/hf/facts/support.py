@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ngramspec.hf.facts.layers import RANKS, ROLLS_BACK, layers_of
+from ngramspec.hf.facts.layers import OWN_STATES, RANKS, ROLLS_BACK, layers_of, most_ranked
 from ngramspec.hf.facts.limits import reader_of
 from ngramspec.hf.facts.running_state import has_running_state, why_not_read_again
 from ngramspec.hf.facts.strangers import parts_of
@@ -64,7 +64,7 @@ def why_undrafted(model: Model) -> str | None:
         return "is in training mode, or a part of it is, where dropout draws random numbers of its own"
     if not _has_one_embedding(reader_of(model)):
         return "has no one embedding of tokens"
-    if not takes_cache(model):
+    if text_config(model).model_type not in OWN_STATES and not takes_cache(model):
         return f"takes no cache of keys and values (no argument {CACHE} of its forward)"
     return None
 
@@ -119,14 +119,6 @@ def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
             limit = config.max_position_embeddings
             return f"scales its positions by the length of the text (dynamic rope) from {limit} tokens on"
     return None
-
-
-def most_ranked(model: Model) -> int | None:
-    """Tokens that a sparse attention of `model` sees of a longer text; None if it has none that ranks tokens."""
-    most = getattr(text_config(model), "index_topk", None)
-    if not isinstance(most, int) or not any(type(layer) in RANKS for layer in layers_of(model)):
-        return None
-    return most
 
 
 def _ropes(config: Any) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ngramspec.hf.seam import CacheLayerMixin
@@ -88,11 +89,24 @@ class RaggedLayer(CacheLayerMixin):
         """Keys `[R, T, D]` by which a sparse attention ranks the slots of this pass; new keys are `[R, Q, D]`.
 
         They are all equal, and none is kept: the attention takes all that it sees, whatever their ranks, because longer
-        texts are decoded plainly (`facts.support.most_ranked`).
+        texts are decoded plainly (`facts.layers.most_ranked`).
         """
         rows, width, size = indexer_key_states.shape
         num_slots, _ = self.get_mask_sizes(width)
         return indexer_key_states.new_zeros(1).expand(rows, num_slots, size)
+
+    @property
+    def indexer_position_ids(self) -> Tensor | None:
+        """Positions of those keys before this pass, `int64[3, R, t]`, all 0; None before the first pass."""
+        if self.keys is None:
+            return None
+        lines, all_lines = self.placement.lines, self.placement.num_lines or len(self.keys)
+        num_rows = all_lines if lines is None else lines.stop - lines.start
+        return self.keys.new_zeros((3, num_rows, self.get_seq_length()), dtype=torch.long)
+
+    @indexer_position_ids.setter
+    def indexer_position_ids(self, positions: Tensor) -> None:
+        """None is kept either."""
 
     def make_room(self) -> None:
         """Grow to the lines and the capacity of the placement."""

@@ -32,12 +32,12 @@ from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow, model_rows
-from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
+from ngramspec.hf.seam import attention_of, takes_logits_to_keep
 from ngramspec.hf.target import scans, time_steps
 from ngramspec.hf.target.attention import folded
 from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, by_layer_type
+from ngramspec.hf.target.own_states import state_cache_of
 from ngramspec.hf.target.scans import from_states
-from ngramspec.hf.target.state_cache import state_cache_of
 from ngramspec.hf.target.time_steps import unclamped
 from ngramspec.hf.types import Model
 
@@ -150,7 +150,7 @@ class ReplayingTarget(Target):
         width, starts = slots.shape[1], [row.num_cached for row in rows]
         is_run = len(set(starts)) == 1
         self._cache.place(slots, max(starts) + width, starts[0] if is_run else None, rows[0].line)
-        arguments: dict[str, Any] = {CACHE: self._cache}
+        arguments = self._cache.arguments()
         if self._keeps_logits:
             arguments["logits_to_keep"] = num_logits
         if self._takes_positions:
@@ -171,6 +171,7 @@ class ReplayingTarget(Target):
                 return_dict=True,
                 **arguments,
             )
+        self._cache.take(output)
         logits: Tensor = output.logits
         return logits[:, -num_logits:]
 

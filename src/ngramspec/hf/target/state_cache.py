@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ngramspec.hf.facts.layers import layers_of
-from ngramspec.hf.seam import EMPTY_LAYERS, CacheLayerMixin, LinearAttentionLayer, own_cache_class
+from ngramspec.hf.seam import CACHE, EMPTY_LAYERS, CacheLayerMixin, LinearAttentionLayer
 from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_layer import RaggedLayer
 from ngramspec.hf.target.state_layer import StateAndKeysLayer, StateLayer, States
@@ -49,6 +49,13 @@ class StateCache(RaggedCache):
             return None
         self._num_scans += 1
         return (state if state.dim() == 3 else state[:, self._num_scans - 1]).clone()
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of a pass that carry the states into the model."""
+        return {CACHE: self}
+
+    def take(self, output: Any) -> None:
+        """Take the states out of the output of a pass; the model has written them here already."""
 
     def hold(self) -> None:
         """Copy the states, before a pass that may be rolled back."""
@@ -100,6 +107,12 @@ class StateCache(RaggedCache):
         for layer in self._with_states:
             layer.drop_line(line)
 
+    def states_of(self, layer_idx: int) -> States:
+        """The recurrent states of a layer, by number."""
+        layer = self.layers[layer_idx]
+        assert isinstance(layer, StateLayer)
+        return layer.recurrent_states
+
     def _exchange(self) -> None:
         for layer in self._with_states:
             layer.exchange()
@@ -116,32 +129,3 @@ class StateCache(RaggedCache):
                 return StateAndKeysLayer(self.placement, number)
             return StateLayer(number)
         return layer if type(layer) in EMPTY_LAYERS else RaggedLayer(self.placement)
-
-
-class LightningCache(StateCache):
-    """Serves the states of lightning attention through MiniMax's own methods."""
-
-    linear_cache: tuple[Tensor, ...] = ()
-    """Attribute in which MiniMax's own cache keeps them; its length reads it."""
-
-    def get_linear_cache(self, layer_idx: int) -> Tensor | None:
-        """The state of a lightning attention layer."""
-        return self._states_of(layer_idx)[0]
-
-    def set_linear_cache(self, layer_idx: int, linear_cache: Tensor) -> None:
-        """Replace the state of a lightning attention layer."""
-        self._states_of(layer_idx)[0] = linear_cache
-
-    def _states_of(self, layer_idx: int) -> States:
-        layer = self.layers[layer_idx]
-        assert isinstance(layer, StateLayer)
-        return layer.recurrent_states
-
-
-def state_cache_of(model: Model, most_slots: int | None = None) -> StateCache:
-    """An empty cache for `model`, of the class that it requires: MiniMax takes only its own."""
-    own = own_cache_class(model)
-    if own is None:
-        return StateCache(model, most_slots)
-    made: StateCache = type(own.__name__, (LightningCache, own), {})(model, most_slots)
-    return made

@@ -18,10 +18,9 @@ import torch
 from ngramspec.decoding import Plan, Reading, Row
 from ngramspec.decoding.reading_again import MOST_KNOWN
 from ngramspec.hf.rows.row import ModelRow, model_rows
-from ngramspec.hf.seam import CACHE
 from ngramspec.hf.target.cache_bound import BoundedPool, CacheBound, rounded
+from ngramspec.hf.target.own_states import state_cache_of
 from ngramspec.hf.target.replaying import ReplayingTarget
-from ngramspec.hf.target.state_cache import state_cache_of
 from ngramspec.hf.types import Model
 
 LEAST_READ = 3
@@ -142,5 +141,5 @@ class StatePool(ReplayingTarget, BoundedPool):
         ids = torch.zeros((1, 1), dtype=torch.long, device=self._device)
         positions = {"position_ids": ids} if self._takes_positions else {}
         with torch.no_grad():
-            self._model(input_ids=ids, use_cache=True, **positions, **{CACHE: cache})
+            cache.take(self._model(input_ids=ids, use_cache=True, return_dict=True, **positions, **cache.arguments()))
         return CacheBound(max_bytes, cache.bytes_per_slot, 2 * cache.state_bytes)
