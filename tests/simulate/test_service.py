@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.decoding import DraftingPrices, Engine, FixedBudget, HostPrices, LinearCosts, PassPrices, Shape
+from ngramspec.decoding import (
+    DraftingPrices,
+    Engine,
+    FixedBudget,
+    HostPrices,
+    LinearCosts,
+    MeasuredCosts,
+    PassPrices,
+    Shape,
+)
 from ngramspec.drafting import AdaptiveLookup, NoDrafts
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.replay import Trace
@@ -179,6 +188,19 @@ def test_each_request_takes_its_time_with_and_without_drafts(number: int, client
             Service(each, arm).run(requests([(3, 5)] * number), ClosedLoop(number, clients)) for each in (free, priced)
         )
         assert without.seconds + number * price == pytest.approx(with_it.seconds)
+
+
+def test_a_budget_begins_with_the_table_of_its_machine() -> None:
+    passes, known = PassPrices(0.01, of_token=1e-5), MeasuredCosts()
+    for columns in (1, 2, 5, 17) * 8:
+        shape = Shape(1, columns, columns, 64)
+        known.record(shape, passes.seconds(shape), columns)
+
+    def num_without_price(machine: Machine) -> int:
+        served = Service(machine, Arm(AdaptiveLookup)).run(requests([(60, 40)] * 3), ClosedLoop(3, 1)).served
+        return sum(each.counters.num_undrafted_per_reason.get(Undrafted.NO_PRICE, 0) for each in served)
+
+    assert 0 == num_without_price(Machine(passes, table=known.state())) < num_without_price(Machine(passes))
 
 
 def test_a_run_is_the_same_each_time() -> None:

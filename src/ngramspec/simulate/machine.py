@@ -1,6 +1,8 @@
 """A machine with a model on it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ngramspec.decoding import PassPrices
 from ngramspec.decoding.machine_prices import FREE, HostPrices
@@ -11,9 +13,11 @@ class Machine:
     """A machine with a model on it. max_rows: answers that it decodes at once; further requests wait.
 
     max_prompt_tokens: most tokens of a prompt that are read for each token that other rows emit (`Engine`).
+    table: what the budget begins with (`MeasuredCosts.state`), as in `ngramspec serve --costs`; None: with nothing.
     """
 
     passes: PassPrices
     host: HostPrices = FREE
     max_rows: int = 256
     max_prompt_tokens: int = 256
+    table: Mapping[str, Any] | None = None

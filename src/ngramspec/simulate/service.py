@@ -80,11 +80,12 @@ class Service:
     """The decode engine on a simulated machine."""
 
     def __init__(self, machine: Machine, arm: Arm) -> None:
-        """Begin with an empty history and nothing measured."""
+        """Begin with an empty history, and with what the machine's table has measured."""
         self._machine, self._clock, self._is_told = machine, VirtualClock(), arm.is_told
         self._drafter = PricedDrafter(arm.drafter(), machine.host if arm.host is None else arm.host, self._clock)
         self._target = RecordedTarget(machine, self._clock, takes_trees=arm.takes_trees)
-        costs = MeasuredCosts(counts_fill=machine.passes.pads)
+        table = machine.table
+        costs = MeasuredCosts(counts_fill=machine.passes.pads) if table is None else MeasuredCosts.of_state(table)
         self._engine = Engine(arm.budget(), costs, self._clock, max_prompt_tokens=machine.max_prompt_tokens)
 
     def run(self, traces: Sequence[Trace], arrivals: Arrivals, told: Callable[[], None] = lambda: None) -> Run:
