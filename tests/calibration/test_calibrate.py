@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ngramspec import CostsError, Speculator
 from ngramspec.calibration import calibrate, fitted_passes, model
 from ngramspec.calibration.fitting import errors, shape_of
-from ngramspec.calibration.model import contexts_of, num_told
+from ngramspec.calibration.model import contexts_of, num_reports
 from ngramspec.decoding import FITS, Clock, DraftingPrices, HostPrices, PassPrices, Plan, Reading, Shape
 from ngramspec.decoding.calibrated import Calibration, Measured, read_calibration
 from ngramspec.decoding.steering import RowSteering
@@ -93,12 +93,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> tuple[PassPrices, Clock]:
 def test_the_prices_of_a_machine_are_found_by_its_passes(machine: tuple[PassPrices, Clock]) -> None:
     prices, clock = machine
     told = []
-    found = calibrate(tiny("llama"), "tiny", SIZES, told=lambda: told.append(1), clock=clock)
+    found = calibrate(tiny("llama"), "tiny", SIZES, progress=lambda: told.append(1), clock=clock)
     decoding = Shape(2, 4, 8, 50)
     assert prices.seconds(decoding) == pytest.approx(found.passes.seconds(decoding), rel=0.02)
     assert found.fit_error["worst"] < 0.05
     assert HostPrices() == found.host
-    assert num_told(*SIZES) == len(told)
+    assert num_reports(*SIZES) == len(told)
     decoded = {(each.rows, each.columns) for each in found.measured if each.context}
     assert {(rows, columns) for rows in (1, 3) for columns in (1, 2, 5)} == decoded
 

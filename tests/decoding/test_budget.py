@@ -20,9 +20,9 @@ from ngramspec.decoding import (
     fitted,
 )
 from ngramspec.decoding.budget import MOST_GUESSED, SURE
+from ngramspec.decoding.column_prices import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.drafting_time import NOTHING
 from ngramspec.decoding.gains import LEAD, LEAD_SHARE, sure_of_all
-from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY, Trials
 from ngramspec.decoding.way import Way

@@ -16,7 +16,7 @@ from ngramspec.decoding import Plan, Reading
 from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app.clients import EventStream
-from ngramspec.serve.asking.completion import CompletionEndpoint
+from ngramspec.serve.endpoints.completion import CompletionEndpoint
 from tests.serve.serving import Client, Told, generated, pico, serving, text_of
 
 PROMPT = repeat_prompt("One client goes,\nand another one stays until the end.")
@@ -317,7 +317,7 @@ def test_a_device_that_is_lost_ends_the_service(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_failing_processor_ends_its_own_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ngramspec.serve.asking.sampling.Penalties", lambda *_: Failing())
+    monkeypatch.setattr("ngramspec.serve.endpoints.sampling.Penalties", lambda *_: Failing())
 
     async def go() -> list[Told]:
         async with serving() as client:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ngramspec.serve.asking.served import Served
+from ngramspec.serve.endpoints.served_model import ServedModel
 from ngramspec.serve.settings import Settings
 from ngramspec.serve.text.answer_text import AnswerText
 from ngramspec.serve.text.detokenizer import MOST_HELD, REPLACEMENT, Detokenizer, text_of
@@ -62,7 +62,7 @@ HALVES = [bytes([byte]) for byte in (*range(0x80, 0x84), 0xE2, 0xF0, 0xFF)]
 def half_characters() -> list[int]:
     """Tokens that are no character, and one that is no text."""
     model, tokenizer = pico()
-    known = Served(model, tokenizer, Settings(NAME)).vocabulary.tokens
+    known = ServedModel(model, tokenizer, Settings(NAME)).vocabulary.tokens
     return [*(known.index(half) for half in HALVES), tokenizer.eos_token_id]
 
 
@@ -156,5 +156,5 @@ def test_a_tokenizer_whose_file_pads_is_settled_before_threads_share_it() -> Non
     padding = copy.deepcopy(tokenizer)
     padding.backend_tokenizer.enable_padding(length=64)
     padding.backend_tokenizer.enable_truncation(8)
-    Served(model, padding, Settings(NAME))
+    ServedModel(model, padding, Settings(NAME))
     assert (None, None) == (padding.backend_tokenizer.padding, padding.backend_tokenizer.truncation)

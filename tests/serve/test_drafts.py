@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ngramspec import Speculator
 from ngramspec.pico import edit_prompt, extract_prompt
-from ngramspec.serve.asking.origins import LONGEST, MOST, Origins, texts_of
+from ngramspec.serve.endpoints.origins import LONGEST, MOST, Origins, texts_of
 from tests.serve.serving import serving
 
 EDIT = edit_prompt("value", "column", "def double(value):\n    # doubles value\n    return value + value")

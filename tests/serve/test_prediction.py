@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ngramspec import FixedBudget, Speculator
 from ngramspec.pico import edit_prompt
-from ngramspec.serve.asking.prediction import num_common
+from ngramspec.serve.endpoints.prediction import num_common
 from tests.serve.serving import generated, pico, serving, text_of
 
 SOURCE = "def join(value, other):\n    value = value + other\n    return value if value else other + value"

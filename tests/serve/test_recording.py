@@ -40,9 +40,7 @@ def test_answers_are_recorded_with_scores_before_penalties_and_texts_stay(tmp_pa
     assert (trace.output_top.ids[:, 0] != trace.output).any()
 
 
-def test_an_answer_that_cannot_be_recorded_is_sent_and_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_cannot_be_recorded_is_sent_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

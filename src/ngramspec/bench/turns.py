@@ -62,11 +62,11 @@ def take_turns(
     max_new_tokens: int,
     pad_token: int | None,
     clock: Clock,
-    told: Callable[[], None],
+    progress: Callable[[], None],
 ) -> dict[str, list[Answer]]:
     """The answers of each arm to all `requests`, in their order, in batches of `size`.
 
-    The arm that begins changes from batch to batch. told: called after each call. clock: times them, in seconds.
+    The arm that begins changes from batch to batch. progress: called after each call. clock: times them, in seconds.
     """
     ready = taking(arms, size)
     answers: dict[str, list[Answer]] = {arm.name: [] for arm in ready}
@@ -83,7 +83,7 @@ def take_turns(
             answers[arm.name] += [
                 Answer(row, counters, number, seconds) for row, counters in zip(rows, counted, strict=True)
             ]
-            told()
+            progress()
     return answers
 
 

@@ -112,7 +112,7 @@ def _write(
         for start in range(0, len(prompts.rows), batch):
             rows = prompts.rows[start : start + batch]
             for prompt, text in zip(rows, decode(rows), strict=True):
-                line = json_line(prompt.answered(text)) if prompts.are_lines else for_standard_output(text)
+                line = json_line(prompt.recording_row(text)) if prompts.are_lines else for_standard_output(text)
                 if shown and sys.stdout.isatty():
                     console.print(shown_text(line), soft_wrap=True)  # above the bar, on the same terminal
                 else:

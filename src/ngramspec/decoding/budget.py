@@ -137,7 +137,7 @@ class AdaptiveBudget:
             return [min(most, int((draft.survival >= SURE).sum())) for draft in drafts]
         plain = _plain_price(shape, costs, prices)
         rate = max(costs.rate(shape), shape.rows / plain)
-        again = read_again(drafts, prices, plain) if shape.known else 0.0
+        again = read_again(drafts, prices, plain) if shape.known_columns else 0.0
         values = gains - rate * (prices + again)
         best = int(np.argmax(values))
         if is_trial:
@@ -185,8 +185,8 @@ def _most_guessed(shape: Shape) -> int:
 
 def _plain_price(shape: Shape, costs: Costs, prices: FloatArray) -> float:
     """Seconds of a pass over one column. prices: of passes of `shape` and wider ones."""
-    if shape.known <= 1:
+    if shape.known_columns <= 1:
         return float(prices[0])
-    found = costs.prices(shape._replace(columns=1, tokens=shape.rows, known=0), 0)
+    found = costs.prices(shape._replace(columns=1, tokens=shape.rows, known_columns=0), 0)
     assert found is not None
     return float(found[0])

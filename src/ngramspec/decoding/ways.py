@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.trials import Trials
-from ngramspec.decoding.way import BLIND, NONE, STEERED, Gain, RowGains, Way
+from ngramspec.decoding.way import BLIND, NONE, STEERED, MeanGain, RowGains, Way
 
 MEMORY = 256.0
 """Passes over which the gain of a way is averaged over all rows: long, because rows that began together are alike."""
@@ -49,7 +49,11 @@ class Ways:
 
     def __init__(self) -> None:
         """Nothing measured."""
-        self._free, self._cut, self._steered = Gain(MEMORY, *FREE_HOPE), Gain(MEMORY), Gain(MEMORY, *STEERED_HOPE)
+        self._free, self._cut, self._steered = (
+            MeanGain(MEMORY, *FREE_HOPE),
+            MeanGain(MEMORY),
+            MeanGain(MEMORY, *STEERED_HOPE),
+        )
         self._trials = Trials()
         self._serves_prices = False  # whether the latest trial did
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ngramspec.foresight.json_text.shapes import ANY, Shape, fixed, types_of
-from ngramspec.foresight.prompt import WORDS, written
+from ngramspec.foresight.prompt_values import WORDS, written
 
 _LEAST_WORD = 3
 """Shortest word of a listed value that counts, in characters."""

@@ -9,7 +9,7 @@ from ngramspec.foresight.json_text.cursor import Cursor
 from ngramspec.foresight.json_text.evidence import DEFAULT, LISTED
 from ngramspec.foresight.json_text.expected import Expected, words_of
 from ngramspec.foresight.json_text.shapes import Shape
-from ngramspec.foresight.prompt import written
+from ngramspec.foresight.prompt_values import written
 
 _NEARLY = 0.8
 """An unused value is preferred to a used one if its score is at least this share of the used one's."""
@@ -17,7 +17,7 @@ _NEARLY = 0.8
 _SHARE = itemgetter(0)
 
 
-class Listed:
+class ListedValues:
     """Chooses among the values that schemas list, for one question."""
 
     def __init__(self, question: str) -> None:
@@ -36,7 +36,7 @@ class Listed:
         best = self._likeliest_of.get(key)
         if best is None:
             best = self._likeliest_of[key] = self._likeliest([*listed.values()], of_schema, shapes)
-        said = {text for name, text in cursor.said if name == state.name}
+        said = {text for name, text in cursor.written_values if name == state.name}
         if best.text not in said:
             return best
         left = [value for text, value in listed.items() if text not in said]

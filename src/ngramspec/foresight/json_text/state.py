@@ -55,7 +55,7 @@ class Scope:
     num_before: int = 0
     made: "dict[Any, Scope]" = field(default_factory=dict)
     """The scopes that were made from this one: by a name, a comma, whether its value is an object, or its shapes."""
-    told: "list[tuple[Shape, tuple[Shape, ...]]] | None" = None
+    deciding: "list[tuple[Shape, tuple[Shape, ...]]] | None" = None
     """Each of several shapes of an object, and its shapes of the current value; empty if none lists its values."""
 
 

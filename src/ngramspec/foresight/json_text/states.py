@@ -71,10 +71,10 @@ class States:
 
     def _fitting(self, scope: Scope, value: Any) -> Scope:
         """`scope` of the shapes that allow `value`; of all, if none does."""
-        if scope.told is None:
+        if scope.deciding is None:
             of_each = [(shape, self.shapes.member([shape], scope.names[-1])[1]) for shape in scope.shapes]
-            scope.told = of_each if any(is_listed(each) for _, values in of_each for each in values) else []
-        fitting = tuple([shape for shape, values in scope.told if any(allows(each, value) for each in values)])
+            scope.deciding = of_each if any(is_listed(each) for _, values in of_each for each in values) else []
+        fitting = tuple([shape for shape, values in scope.deciding if any(allows(each, value) for each in values)])
         if not fitting or len(fitting) == len(scope.shapes):
             return scope
         key = tuple(map(id, fitting))

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.sql.evidence import CALL, CLAUSE, COLUMN, KEY, TABLE, UNMENTIONED
-from ngramspec.foresight.sql.names import Names
+from ngramspec.foresight.sql.names import NameChoice
 from ngramspec.foresight.sql.question import CALLED, Question
 from ngramspec.foresight.sql.statement import COMPARISONS, ONE_SIDE, Statement
 from ngramspec.foresight.sql.tables import Tables
@@ -24,7 +24,7 @@ class Statements:
 
     def __init__(self, tables: Tables) -> None:
         self._tables, self._question = tables, Question(tables.question)
-        self._names = Names(tables, self._question)
+        self._names = NameChoice(tables, self._question)
         self._begun: list[Statement] = []  # each begins with the one before it
 
     def foresee(self, text: str) -> Iterator[Piece]:

@@ -53,6 +53,6 @@ def _check_steps(node: Node) -> None:
             raise
 
 
-def said(root: Schema, definitions: dict[str, Schema], refuser: Refuser, whitespace: Whitespace) -> str:
+def grammar_text(root: Schema, definitions: dict[str, Schema], refuser: Refuser, whitespace: Whitespace) -> str:
     """The grammar, in Lark; keywords that it cannot express are refused, and left out."""
     return grammar_of(root, definitions, whitespace, reason, refuser.refuse)

@@ -24,7 +24,7 @@ from ngramspec.hf.types import Model
 from ngramspec.stats import Counters, Stats
 
 
-class Settings(Protocol):
+class SpeculatorParts(Protocol):
     """The part of a Speculator that decoding needs."""
 
     drafter: Drafter
@@ -67,7 +67,7 @@ def generate_with(
 
 
 def serve(
-    settings: Settings,
+    settings: SpeculatorParts,
     request: Request,
     *,
     segment: str | Sequence[str | None] | None,
@@ -92,7 +92,7 @@ def serve(
 
 
 def drafters_of(
-    settings: Settings,
+    settings: SpeculatorParts,
     segments: Sequence[str | None],
     keys: Sequence[str | None],
     references: Sequence[Any] | None,
@@ -117,7 +117,7 @@ def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
         arguments |= {"stop_strings": None, "stopping_criteria": criteria}
 
 
-def _decoded(settings: Settings, route: Route, drafters: Sequence[RowDrafter], tell: Tell) -> Output:
+def _decoded(settings: SpeculatorParts, route: Route, drafters: Sequence[RowDrafter], tell: Tell) -> Output:
     request, trial = route.request, route.trial
     model = request.model
     if request.stream is not None:

@@ -83,21 +83,21 @@ def _guard(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AnswerSchema:
     """The schema of an answer, and the field with it."""
 
     schema: Any
     param: str
 
 
-def _answer_schema(request: TextRequest) -> _Asked | None:
+def _answer_schema(request: TextRequest) -> _AnswerSchema | None:
     """The schema that OpenAI's response format asks for; None for none."""
     form = request.form
     if form is None or form.type == "text":
         return None
     if form.json_schema is None:
-        return _Asked(ANY_OBJECT, request.form_param)
-    return _Asked(form.json_schema.schema_, request.schema_param)
+        return _AnswerSchema(ANY_OBJECT, request.form_param)
+    return _AnswerSchema(form.json_schema.schema_, request.schema_param)
 
 
 def _with_calls(

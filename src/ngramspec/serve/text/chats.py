@@ -141,8 +141,8 @@ def _rendered(
         )
     except Exception as error:  # a template is a program: bad input may raise any error of Python's
         raise invalid(
-            f"messages must be what the model's chat template takes, got: {shortened(str(error), 300)}: change their roles,"
-            " their order or their content",
+            f"messages must be what the model's chat template takes, got: {shortened(str(error), 300)}: change their"
+            " roles, their order or their content",
             param="messages",
         ) from error
     return text

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core.plain.likely import BITS, NUM_LIKELY, TENTHS, Likely
+from ngramspec.drafting.core.plain.likely import BITS, NUM_LIKELY, TENTHS, LikelyNumbers
 from ngramspec.drafting.core.plain.successors import ORDERS, WALKED, Counts, Recycled
 from ngramspec.drafting.types import FloatArray
 
@@ -133,7 +133,7 @@ class Mixer:
         offers: Mapping[int, float],
         most: int = MOST_OFFERED,
         said: Recycled | None = None,
-        guesses: Likely = (),
+        guesses: LikelyNumbers = (),
     ) -> list[Weighed]:
         """The chance of each token that a context knows or the chain offers; each on its own, so they need not add up.
 

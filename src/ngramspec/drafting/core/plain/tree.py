@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import itemgetter
 
-from ngramspec.drafting.core.plain.likely import BITS, Likely
+from ngramspec.drafting.core.plain.likely import BITS, LikelyNumbers
 from ngramspec.drafting.core.plain.mixer import MOST_OFFERED, Mixer, Weighed
 from ngramspec.drafting.core.plain.successors import (
     MOST_TOKENS,
@@ -57,7 +57,7 @@ class _Node:
 
 
 @dataclass(slots=True)
-class Growth:
+class GrowingTree:
     """A growing tree, and the estimates at each of its nodes.
 
     tokens, parents, survivals: of the nodes, in the order in which they were taken. weighed: by node, or ROOT, the
@@ -88,7 +88,7 @@ class Growth:
         return nodes
 
 
-_NOTHING = Growth()
+_NOTHING = GrowingTree()
 """Stands for no tree; never changed."""
 
 
@@ -114,14 +114,14 @@ class Branches:
         min_survival: float,
         *,
         is_steered: bool = False,
-    ) -> Growth:
+    ) -> GrowingTree:
         """A tree of up to `max_nodes` nodes with a survival of `min_survival`.
 
         answer: the end of the row's text, for which the history is searched. trunk: the chain's offers by position.
         is_steered: whether the chain is steered. Then it knows more than the texts: its tokens keep their survival, and
         all others share the rest.
         """
-        self._grown = grown = Growth()
+        self._grown = grown = GrowingTree()
         self._is_steered = is_steered
         # By falling survival, then in the order in which they were found: among equals the trunk's token comes first.
         waiting: list[tuple[float, int, int, int, _Node]] = []
@@ -141,13 +141,15 @@ class Branches:
             _, _, parent, token, node = heappop(waiting)
             at = grown.take(token, parent, node.survival)
 
-    def grow_path(self, answer: Sequence[int], trunk: Sequence[Offers], max_tokens: int, min_survival: float) -> Growth:
+    def grow_path(
+        self, answer: Sequence[int], trunk: Sequence[Offers], max_tokens: int, min_survival: float
+    ) -> GrowingTree:
         """Only the surest path, for a target that takes no trees: as `grow`, but only each node's surest child.
 
         If the chain is very sure, or its survival far from `min_survival`, its choice stands. Where the chain ends, so
         does the path.
         """
-        self._grown = grown = Growth()
+        self._grown = grown = GrowingTree()
         self._is_steered = False
         node, at = self._root(answer), ROOT
         while len(grown.tokens) < max_tokens and (surest := self._surest(node, at, trunk, min_survival)):
@@ -175,7 +177,7 @@ class Branches:
         """The model's likeliest tokens where a node's context occurred in the row's own text."""
         return recycled(self._own, node.own, walked)
 
-    def _guesses(self) -> Likely:
+    def _guesses(self) -> LikelyNumbers:
         """The model's likeliest alternatives to the last token, which often come one position later.
 
         Guessing the token after the next from the last logits is from LogitSpec (Liu et al. 2025).
