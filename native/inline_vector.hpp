@@ -1,10 +1,10 @@
-// A few things in a row that takes no memory of its own.
+// A vector of at most `most` items that allocates no memory.
 #pragma once
 
 namespace ngramspec {
 
 template <class T, int most>
-struct Few {
+struct InlineVector {
     T all[most];
     int count = 0;
     void add(const T& one) { all[count++] = one; }
