@@ -119,11 +119,11 @@ def first_stop(text: str, stops: list[str]) -> str:
 def test_a_text_ends_before_the_stop_string_that_is_complete_first(text: str, stops: list[str]) -> None:
     reader = StopStrings(stops)
     expected = first_stop(text, stops)
-    told = ""
+    reply = ""
     for character in text:
-        told += reader.feed(character)
-        assert expected.startswith(told)
-    assert expected == told + reader.finish()
+        reply += reader.feed(character)
+        assert expected.startswith(reply)
+    assert expected == reply + reader.finish()
     assert (expected != text or any(stop in text for stop in stops)) == (reader.found is not None)
 
 
@@ -146,9 +146,9 @@ def test_however_tokens_are_cut_the_text_ends_at_the_same_character(
 ) -> None:
     whole, in_pieces = AnswerText(metaspace(), stops), AnswerText(metaspace(), stops)
     expected = whole.feed(tokens) + whole.finish()
-    told = "".join(map(in_pieces.feed, cut(tokens, sizes))) + in_pieces.finish()
-    assert (expected, whole.stop) == (told, in_pieces.stop)
-    assert first_stop(text_of(metaspace(), tokens), stops) == told
+    reply = "".join(map(in_pieces.feed, cut(tokens, sizes))) + in_pieces.finish()
+    assert (expected, whole.stop) == (reply, in_pieces.stop)
+    assert first_stop(text_of(metaspace(), tokens), stops) == reply
 
 
 def test_a_tokenizer_whose_file_pads_is_settled_before_threads_share_it() -> None:

@@ -24,8 +24,8 @@ def test_the_tokens_of_all_passes_are_the_answer_and_the_drafted_ones_are_counte
     async def ask() -> list[Any]:
         async with serving(spec=spec) as client:
             options = {"include_drafts": True, "include_usage": True}
-            told = await client.complete(prompt, max_tokens=80, stream=True, stream_options=options, **fields)
-            return told.events
+            reply = await client.complete(prompt, max_tokens=80, stream=True, stream_options=options, **fields)
+            return reply.events
 
     events = asyncio.run(ask())
     passes = [each for event in events for each in event.get("passes", [])]

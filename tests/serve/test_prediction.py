@@ -40,8 +40,8 @@ def completed(prediction: Any, **fields: Any) -> tuple[Any, int]:
         spec = Speculator(budget=FixedBudget(10))
         async with serving(spec=spec) as client:
             asked: Any = {} if prediction is None else {"prediction": {"type": "content", "content": prediction}}
-            told = await client.complete(PROMPT, max_tokens=80, **asked, **fields)
-            return told.json, spec.stats.total.target_passes
+            reply = await client.complete(PROMPT, max_tokens=80, **asked, **fields)
+            return reply.json, spec.stats.total.target_passes
 
     return asyncio.run(ask())
 

@@ -12,18 +12,18 @@ _MOST = 1024
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
 
-_remembering: list[Any] = []
+_caches: list[Any] = []
 
 
 def cached_within_source(function: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
     """Cache the results of `function` until `forget`."""
-    remembering = lru_cache(maxsize=_MOST)(function)
-    _remembering.append(remembering)
-    return cast(Callable[_Given, _Found], remembering)
+    cached = lru_cache(maxsize=_MOST)(function)
+    _caches.append(cached)
+    return cast(Callable[_Given, _Found], cached)
 
 
 def forget() -> None:
     """Clear all caches of a source."""
-    for function in _remembering:
+    for function in _caches:
         function.cache_clear()
     re.purge()
