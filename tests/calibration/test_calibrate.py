@@ -15,7 +15,7 @@ from ngramspec.calibration import calibrate, fitted_passes, model
 from ngramspec.calibration.fitting import errors, shape_of
 from ngramspec.calibration.model import contexts_of, num_reports
 from ngramspec.decoding import FITS, Clock, DraftingPrices, HostPrices, PassPrices, Plan, Reading, Shape
-from ngramspec.decoding.calibrated import Calibration, Measured, read_calibration
+from ngramspec.decoding.calibration_file import Calibration, MeasuredPass, read_calibration
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Draft
 from ngramspec.guards import Vocabulary
@@ -34,9 +34,10 @@ STEERING, MASKS = DraftingPrices(of_row=3e-4, of_token=1e-4), DraftingPrices(1e-
 PRICE = st.just(0.0) | st.floats(1e-6, 1e-2)
 
 
-def measured_by(prices: PassPrices) -> list[Measured]:
+def measured_by(prices: PassPrices) -> list[MeasuredPass]:
     return [
-        Measured(*shape, prices.seconds(Shape(shape[0], shape[1], shape[0] * shape[1], shape[2]))) for shape in SHAPES
+        MeasuredPass(*shape, prices.seconds(Shape(shape[0], shape[1], shape[0] * shape[1], shape[2])))
+        for shape in SHAPES
     ]
 
 
@@ -57,12 +58,12 @@ def test_a_fit_needs_a_pass() -> None:
 
 @given(st.lists(st.floats(1e-4, 1.0), min_size=len(SHAPES), max_size=len(SHAPES)))
 def test_no_price_of_any_fit_is_below_0_and_none_of_one_price_is_better(seconds: Rows[float]) -> None:
-    measured = [Measured(*shape, each) for shape, each in zip(SHAPES, seconds, strict=True)]
+    measured = [MeasuredPass(*shape, each) for shape, each in zip(SHAPES, seconds, strict=True)]
     found = fitted_passes(measured)
     assert off(found, measured) <= off(PassPrices(base=min(seconds), pads=True), measured) + 1e-9
 
 
-def off(prices: PassPrices, measured: Rows[Measured]) -> float:
+def off(prices: PassPrices, measured: Rows[MeasuredPass]) -> float:
     return sum((prices.seconds(shape_of(each)) / each.seconds - 1.0) ** 2 for each in measured)
 
 

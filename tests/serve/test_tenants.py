@@ -10,7 +10,7 @@ import pytest
 from ngramspec import FixedBudget, Speculator
 from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app import keys
-from ngramspec.serve.endpoints.prepared import Tenant
+from ngramspec.serve.endpoints.prepared_request import Tenant
 from ngramspec.serve.wire.errors import ApiError
 from tests.serve.serving import NAME, Reply, generated, serving, text_of
 

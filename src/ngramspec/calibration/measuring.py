@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ngramspec.decoding import Budget, Clock, FixedBudget, MeasuredCosts, Shape
-from ngramspec.decoding.calibrated import Measured
+from ngramspec.decoding.calibration_file import MeasuredPass
 from ngramspec.decoding.way import Way
 from ngramspec.drafting import AdaptiveLookup, Draft, Drafter, TokenArray
 from ngramspec.guards import Guard
@@ -111,13 +111,13 @@ def measured_passes(
     repeats: int,
     clock: Clock,
     progress: Callable[[], None],
-) -> list[Measured]:
+) -> list[MeasuredPass]:
     """The median seconds of passes of all rows, columns and tokens of context in `shapes`, and of prompts.
 
     progress: called after each decoding pass. The first pass of a shape is a warm-up, and is not counted.
     """
     batches, columns, contexts = shapes
-    found: list[Measured] = []
+    found: list[MeasuredPass] = []
     drafter = RandomDrafter(model.config.vocab_size)
     host_seconds(model, 1, WARM_UP_PASSES, clock, drafts=False)
     for context in contexts:
@@ -188,12 +188,12 @@ def engine_of(
         yield engine
 
 
-def _medians(passes: Sequence[tuple[Shape, float]]) -> list[Measured]:
+def _medians(passes: Sequence[tuple[Shape, float]]) -> list[MeasuredPass]:
     """Medians by shape; contexts that differ by a few tokens count as the shortest of them."""
     by_shape: dict[tuple[int, int], list[tuple[int, float]]] = {}
     for shape, seconds in passes:
         by_shape.setdefault((shape.rows, shape.columns), []).append((shape.context, seconds))
     return [
-        Measured(rows, columns, min(context for context, _ in found), median(seconds for _, seconds in found))
+        MeasuredPass(rows, columns, min(context for context, _ in found), median(seconds for _, seconds in found))
         for (rows, columns), found in by_shape.items()
     ]

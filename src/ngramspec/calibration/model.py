@@ -12,7 +12,7 @@ from ngramspec.calibration.fitting import errors, fitted_passes
 from ngramspec.calibration.guarding import guard_prices
 from ngramspec.calibration.measuring import PassRecorder, host_seconds, measured_passes
 from ngramspec.decoding import Clock, DraftingPrices, HostPrices
-from ngramspec.decoding.calibrated import Calibration
+from ngramspec.decoding.calibration_file import Calibration
 from ngramspec.guards import Vocabulary
 from ngramspec.hf.entry.cost_tables import fingerprint
 from ngramspec.hf.facts.limits import max_position

@@ -79,7 +79,7 @@ def generate(
         import torch
 
         from ngramspec.cli.loading import load
-        from ngramspec.cli.run import Run
+        from ngramspec.cli.timed_decoder import TimedDecoder
         from ngramspec.hf import Speculator
 
         spec = Speculator(budget=budget_of(max_draft_tokens))
@@ -89,7 +89,9 @@ def generate(
         guard = None if source is None else source.guard(loaded.tokenizer, backend)
         loaded.check_room(prompts.rows, max_new_tokens, chat=chat)
         settings = {"max_new_tokens": max_new_tokens} | settings
-        run = Run(loaded, spec, chat=chat, settings=settings, guard=guard, segment=segment, recording=recording)
+        run = TimedDecoder(
+            loaded, spec, chat=chat, settings=settings, guard=guard, segment=segment, recording=recording
+        )
         torch.manual_seed(seed)
         if prompts.are_lines or compare:
             _write(prompts, batch, run.compare if compare else run.decode, run.record)

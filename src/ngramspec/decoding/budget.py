@@ -36,11 +36,11 @@ was made, the fewer (`Trials.patience`)."""
 class Terms(NamedTuple):
     """How the rows of a pass are drafted for, and which tokens are worth it.
 
-    ways: one per row. least: for each way, the lowest survival, 0.0 to 1.0, at which a token is worth drafting.
+    ways: one per row. min_survivals: for each way, the lowest survival, 0.0 to 1.0, at which a token is worth drafting.
     """
 
     ways: list[Way]
-    least: tuple[float, float, float]
+    min_survivals: tuple[float, float, float]
 
 
 class Budget(Protocol):
@@ -141,7 +141,7 @@ class AdaptiveBudget:
         values = gains - rate * (prices + again)
         best = int(np.argmax(values))
         if is_trial:
-            costs.trials.looked()
+            costs.trials.note_considered()
             hopeful = costs.prices(shape, gains.size - 1, hopeful=True)
             assert hopeful is not None
             best = _tried(best, gains, rate, prices + again, hopeful + again, costs.trials)
@@ -173,9 +173,9 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopefu
     return tried
 
 
-def usual_terms(rows: Rows[Row], least: float) -> Terms:
+def usual_terms(rows: Rows[Row], min_survival: float) -> Terms:
     """The usual way for each row, and the same lowest survival for all ways."""
-    return Terms([usual(row) for row in rows], (least, least, least))
+    return Terms([usual(row) for row in rows], (min_survival, min_survival, min_survival))
 
 
 def _most_guessed(shape: Shape) -> int:

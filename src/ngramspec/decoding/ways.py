@@ -98,7 +98,7 @@ class Ways:
             counts = not self._serves_prices
             tries = self._try(trials, ways, rate * plain, is_charged=counts)
             if counts:
-                self._trials.looked()
+                self._trials.note_considered()
         for row, way in zip(rows, ways, strict=True):
             row.gains.way = way if counts else NONE
         return ways, tries

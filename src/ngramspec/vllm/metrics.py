@@ -18,7 +18,7 @@ from vllm.v1.metrics.loggers import StatLoggerBase
 from ngramspec.errors import NgramspecError
 from ngramspec.vllm.counts import EngineCounts, counts_file, published
 from ngramspec.vllm.tested_releases import is_tested
-from ngramspec.watching.prometheus import Counted, metrics
+from ngramspec.watching.prometheus import CountedTraffic, metrics
 
 LABELS = ("model_name", "engine")
 
@@ -58,7 +58,7 @@ class Engines(Collector):
     def collect(self) -> Iterator[Metric]:
         """The counters of all engines, with the names of `ngramspec serve`, and their errors."""
         found = {labels: _read(file) for labels, file in self._files.items()}
-        counted = [Counted(labels, counts.segments, counts.drifts) for labels, counts in found.items()]
+        counted = [CountedTraffic(labels, counts.segments, counts.drifts) for labels, counts in found.items()]
         yield from metrics(LABELS, counted)
         errors = CounterMetricFamily("ngramspec:drafting_errors", "Errors while drafting.", labels=LABELS)
         for labels, counts in found.items():

@@ -18,7 +18,7 @@ from ngramspec.foresight.json_text.evidence import (
     UNKNOWN,
     JsonEvidence,
 )
-from ngramspec.foresight.json_text.listed import ListedValues
+from ngramspec.foresight.json_text.listed_values import ListedValues
 from ngramspec.foresight.json_text.shapes import Shape
 from ngramspec.foresight.json_text.suggestions import SchemaSuggestions, Suggestion, Suggestions
 from ngramspec.foresight.prompt_values import NUMBERS, STRINGS, PromptValues

@@ -15,7 +15,7 @@ from ngramspec.serve.app.service import Service
 from ngramspec.serve.app.tracing import RequestTrace
 from ngramspec.serve.endpoints.answering import Answering, AnswerPiece
 from ngramspec.serve.endpoints.endpoint import AnswerHead, Endpoint, Writer
-from ngramspec.serve.endpoints.prepared import Prepared
+from ngramspec.serve.endpoints.prepared_request import PreparedRequest
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
 
@@ -42,9 +42,9 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
         ending.enter_context(service.admission.of(num_answers))
         waiting = ClientWork(http.receive, ending)
 
-        def prepare() -> Prepared:
+        def prepare() -> PreparedRequest:
             prompts = endpoint.prompts(request, served)
-            return Prepared(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
+            return PreparedRequest(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
 
         prepared = await waiting.done_on(service.preparing(num_bytes), prepare)
         guard = await waiting.done_on(service.compiling, prepared.make_guard) if request.constrains else None

@@ -8,7 +8,7 @@ from typing import Protocol
 from ngramspec.guards import Guard
 from ngramspec.serve.endpoints.answer_so_far import AnswerSoFar, text_in
 from ngramspec.serve.endpoints.prediction import num_common
-from ngramspec.serve.endpoints.prepared import Prepared
+from ngramspec.serve.endpoints.prepared_request import PreparedRequest
 from ngramspec.serve.engine.job import Ended, Job, Joined, News, NewTokens
 from ngramspec.serve.engine.logprobs import TokenScores
 from ngramspec.serve.text.parts import Part
@@ -55,7 +55,9 @@ class Answering:
     jobs: to submit to the engine's thread, and to drop there unless all have ended.
     """
 
-    def __init__(self, prepared: Prepared, guard: Guard | None, deadline: float, *watches: AnswerObserver) -> None:
+    def __init__(
+        self, prepared: PreparedRequest, guard: Guard | None, deadline: float, *watches: AnswerObserver
+    ) -> None:
         self.jobs = prepared.jobs(self, guard, deadline)
         self._prepared, self._watches = prepared, watches
         self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()

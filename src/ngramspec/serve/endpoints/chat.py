@@ -7,7 +7,7 @@ from ngramspec.serve.endpoints.answer_so_far import text_in
 from ngramspec.serve.endpoints.answering import AnswerPiece
 from ngramspec.serve.endpoints.chunks import ChunkWriter
 from ngramspec.serve.endpoints.endpoint import AnswerHead, Endpoint
-from ngramspec.serve.endpoints.prepared import AnswerLimit, Prepared, Prompt
+from ngramspec.serve.endpoints.prepared_request import AnswerLimit, PreparedRequest, Prompt
 from ngramspec.serve.endpoints.served_model import ServedModel
 from ngramspec.serve.text.chats import chat_prompt
 from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, Reasoning
@@ -53,7 +53,7 @@ class ChatEndpoint(Endpoint[ChatRequest]):
         """See `Endpoint`."""
         return (request.top_logprobs or 0) if request.logprobs else None
 
-    def writer(self, head: AnswerHead, request: ChatRequest, prepared: Prepared) -> "ChatWriter":
+    def writer(self, head: AnswerHead, request: ChatRequest, prepared: PreparedRequest) -> "ChatWriter":
         """See `Endpoint`."""
         return ChatWriter(head, prepared)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from ngramspec.serve.endpoints.answering import AnswerPiece
 from ngramspec.serve.endpoints.endpoint import AnswerHead, Writer, event
-from ngramspec.serve.endpoints.prepared import Prepared
+from ngramspec.serve.endpoints.prepared_request import PreparedRequest
 from ngramspec.serve.wire.answers import Answer
 from ngramspec.serve.wire.drafts import Pass
 from ngramspec.serve.wire.usage import Metrics, TokenCounts, Usage
@@ -18,7 +18,7 @@ class ChunkWriter(Writer):
     about the drafts precedes those of each pass.
     """
 
-    def __init__(self, head: AnswerHead, prepared: Prepared) -> None:
+    def __init__(self, head: AnswerHead, prepared: PreparedRequest) -> None:
         self.head, self.prepared = head, prepared
         self._includes_usage, self._counts_on = prepared.request.includes_usage, prepared.request.counts_on
         self._num_written = 0

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from ngramspec.serve.endpoints.answering import AnswerPiece
 from ngramspec.serve.endpoints.chunks import ChunkWriter
 from ngramspec.serve.endpoints.endpoint import AnswerHead, Endpoint, joined_text
-from ngramspec.serve.endpoints.prepared import AnswerLimit, Prepared, Prompt
+from ngramspec.serve.endpoints.prepared_request import AnswerLimit, PreparedRequest, Prompt
 from ngramspec.serve.endpoints.served_model import ServedModel
 from ngramspec.serve.text.detokenizer import text_of
 from ngramspec.serve.text.holes import prompt_around
@@ -42,7 +42,7 @@ class CompletionEndpoint(Endpoint[CompletionRequest]):
         """See `Endpoint`."""
         return request.logprobs
 
-    def writer(self, head: AnswerHead, request: CompletionRequest, prepared: Prepared) -> "CompletionWriter":
+    def writer(self, head: AnswerHead, request: CompletionRequest, prepared: PreparedRequest) -> "CompletionWriter":
         """See `Endpoint`."""
         return CompletionWriter(head, prepared)
 

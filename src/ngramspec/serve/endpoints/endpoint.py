@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ngramspec.serve.endpoints.answering import AnswerPiece
-from ngramspec.serve.endpoints.prepared import AnswerLimit, Prepared, Prompt
+from ngramspec.serve.endpoints.prepared_request import AnswerLimit, PreparedRequest, Prompt
 from ngramspec.serve.endpoints.served_model import ServedModel
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.requests import TextRequest
@@ -78,7 +78,7 @@ class Endpoint(ABC, Generic[R]):
         """How many of the likeliest tokens to list; None for no log probabilities."""
 
     @abstractmethod
-    def writer(self, head: AnswerHead, request: R, prepared: Prepared) -> Writer:
+    def writer(self, head: AnswerHead, request: R, prepared: PreparedRequest) -> Writer:
         """The writer of the answers to `request`."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ngramspec.serve.endpoints.answering import AnswerPiece
 from ngramspec.serve.endpoints.chat import turns_prompt
 from ngramspec.serve.endpoints.endpoint import AnswerHead, Endpoint, Writer, event
-from ngramspec.serve.endpoints.prepared import AnswerLimit, Prepared, Prompt
+from ngramspec.serve.endpoints.prepared_request import AnswerLimit, PreparedRequest, Prompt
 from ngramspec.serve.endpoints.response_items import Event
 from ngramspec.serve.endpoints.response_output import Output
 from ngramspec.serve.endpoints.served_model import ServedModel
@@ -41,7 +41,7 @@ class ResponseEndpoint(Endpoint[ResponseRequest]):
         """See `Endpoint`."""
         return (request.top_logprobs or 0) if request.include else None
 
-    def writer(self, head: AnswerHead, request: ResponseRequest, prepared: Prepared) -> "ResponseWriter":
+    def writer(self, head: AnswerHead, request: ResponseRequest, prepared: PreparedRequest) -> "ResponseWriter":
         """See `Endpoint`."""
         return ResponseWriter(head, request)
 

@@ -29,19 +29,19 @@ def vocabulary() -> Vocabulary:
 
 
 @cache
-def warm(backend: str) -> None:
+def warm_up(backend: str) -> None:
     """Load a backend: it is loaded once, independently of inputs."""
     Guard.regex("a", vocabulary(), backend=backend).accepts("a")  # type: ignore[arg-type]
 
 
-def made(each: Input, folder: Path) -> str:
+def input_text(each: Input, folder: Path) -> str:
     """The text of an input; for a file its path, in `folder` unless it is a system file."""
     text = source(each)
     return str(files.make(text, each.size, Random(each.seed), folder)) if each.generator.startswith("files.") else text
 
 
 def ask(each: Input, text: str) -> str:
-    """Use an input that `made` has made; returns the outcome: "answered", "refused", or the fault.
+    """Use an input that `input_text` gave the text of; returns the outcome: "answered", "refused", or the fault.
 
     Errors other than NgramspecError (and OSError for files) are passed through.
     """

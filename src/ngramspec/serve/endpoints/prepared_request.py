@@ -66,7 +66,7 @@ class Tenant:
         return f"{len(self.name)}:{self.name}{'' if cache_salt is None else cache_salt}"
 
 
-class Prepared:
+class PreparedRequest:
     """A request whose texts are tokenised.
 
     prompts: each gets `request.n` answers, which are numbered consecutively. prediction: its tokens, if there is one.

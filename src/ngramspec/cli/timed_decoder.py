@@ -41,7 +41,7 @@ class _Decoded:
     top: TopTokensRecorder
 
 
-class Run:
+class TimedDecoder:
     """Decodes with one model, one Speculator and one set of `generate()` settings, and sums the times.
 
     seconds, plain_seconds: wall times of decoding. num_compared: texts that were also decoded plainly.

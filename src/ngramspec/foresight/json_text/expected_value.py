@@ -10,7 +10,7 @@ _LEAST_WORD = 3
 """Shortest word of a listed value that counts, in characters."""
 
 
-class Expected(NamedTuple):
+class ExpectedValue(NamedTuple):
     """A value of one of several shapes.
 
     types: those of JSON that it may have. first: the most probable one. listed: the values that the schema lists, by
@@ -23,12 +23,12 @@ class Expected(NamedTuple):
     words: dict[str, list[str]]
 
 
-def expected(shapes: Sequence[Shape]) -> Expected:
+def expected(shapes: Sequence[Shape]) -> ExpectedValue:
     """A value of one of `shapes`."""
     of_each = [types_of(shape) for shape in shapes]
     likely = [each for types in of_each for each in (("string",) if types == ANY else types)]
     listed = {written(value): value for value in fixed(shapes)}
-    return Expected(
+    return ExpectedValue(
         types=frozenset([each for types in of_each for each in types]),
         first=next((each for each in likely if each != "null"), "null"),
         listed=listed,

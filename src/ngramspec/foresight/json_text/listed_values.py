@@ -7,7 +7,7 @@ from typing import Any
 from ngramspec.foresight.evidence import SURE, Piece
 from ngramspec.foresight.json_text.cursor import Cursor
 from ngramspec.foresight.json_text.evidence import DEFAULT, LISTED
-from ngramspec.foresight.json_text.expected import Expected, words_of
+from ngramspec.foresight.json_text.expected_value import ExpectedValue, words_of
 from ngramspec.foresight.json_text.shapes import Shape
 from ngramspec.foresight.prompt_values import written
 
@@ -46,7 +46,7 @@ class ListedValues:
         is_as_good = self._share(words_of(other.text)) >= _NEARLY * self._share(words_of(best.text))
         return other if state.is_in_array or is_as_good else best
 
-    def _likeliest(self, listed: Sequence[Any], of_schema: Expected, shapes: Sequence[Shape]) -> Piece:
+    def _likeliest(self, listed: Sequence[Any], of_schema: ExpectedValue, shapes: Sequence[Shape]) -> Piece:
         texts = [value for value in listed if isinstance(value, str) and value]
         whole = max(texts, default="", key=lambda text: self._question.rfind(text.lower()))
         if whole and whole.lower() in self._question:

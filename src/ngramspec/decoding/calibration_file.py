@@ -24,7 +24,7 @@ _MOST_SIZE = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredPass:
     """A shape of passes, and the median of their seconds."""
 
     rows: int
@@ -50,7 +50,7 @@ class Calibration:
     passes: PassPrices
     host: HostPrices
     fit_error: dict[str, float]
-    measured: list[Measured]
+    measured: list[MeasuredPass]
     table: dict[str, Any] = field(repr=False)
 
     def write(self, path: Path) -> None:
@@ -132,7 +132,7 @@ def _numbers(value: object, what: str, keys: tuple[str, ...]) -> dict[str, float
     return {key: checked_number(row[key], key, 0.0, _MOST_SECONDS) for key in keys}
 
 
-def _measured(value: object) -> Measured:
-    row = checked_object(value, "a measured pass", tuple(Measured.__dataclass_fields__))
+def _measured(value: object) -> MeasuredPass:
+    row = checked_object(value, "a measured pass", tuple(MeasuredPass.__dataclass_fields__))
     rows, columns, context = (checked_int(row[key], key, 0, _MOST_SIZE) for key in ("rows", "columns", "context"))
-    return Measured(rows, columns, context, checked_number(row["seconds"], "seconds", 0.0, _MOST_SECONDS))
+    return MeasuredPass(rows, columns, context, checked_number(row["seconds"], "seconds", 0.0, _MOST_SECONDS))
