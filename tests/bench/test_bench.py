@@ -14,7 +14,7 @@ from transformers import MambaConfig, MambaForCausalLM
 from ngramspec.bench import Request, bench
 from ngramspec.bench.arms import LOOKUP, OURS, PLAIN, Arm, Call, lookup_refusal
 from ngramspec.bench.results import measured
-from ngramspec.bench.turns import Answer, call_of, num_calls, take_turns, taking
+from ngramspec.bench.turns import Answer, arms_for, call_of, num_calls, take_turns
 from ngramspec.pico import load_pico
 from ngramspec.pico.demo_inputs import demo_inputs
 from ngramspec.simulate.page import page
@@ -114,7 +114,7 @@ def test_each_arm_decodes_each_request_once_and_begins_as_often_as_the_others(
             clock=Ticks(),
             progress=lambda: told.append(None),
         )
-        names = [arm.name for arm in taking(arms, size)]
+        names = [arm.name for arm in arms_for(arms, size)]
         assert names == list(found) == (["a", "b", "c"] if size <= 2 else ["a", "c"])
         for answers in found.values():
             assert [[7, end]] * num_requests == [each.tokens for each in answers]

@@ -10,7 +10,7 @@ from ngramspec.decoding.gains import by_columns, by_tokens, read_again
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.trials import Trials
 from ngramspec.decoding.way import Way
-from ngramspec.decoding.ways import Ways, usual
+from ngramspec.decoding.way_chooser import WayChooser, usual
 from ngramspec.drafting.types import Draft, FloatArray
 
 MAX_DRAFT_TOKENS = 96
@@ -94,12 +94,12 @@ class AdaptiveBudget:
 
     Doubted prices are re-measured now and then by a trial: a pass that would be best at hopeful prices. Its expected
     loss is charged to a small credit that belongs to the prices (`Costs.trials`). The time of drafting is priced as
-    well: `Ways` chooses for each row how it is drafted for.
+    well: `WayChooser` chooses for each row how it is drafted for.
     """
 
     def __init__(self) -> None:
         self.max_draft_tokens = MAX_DRAFT_TOKENS
-        self._ways = Ways()
+        self._ways = WayChooser()
 
     def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
         """Return the best ways, and the survival at which the cheapest token pays for its draft and verification.

@@ -22,11 +22,11 @@ class KeyedText:
 
     def __init__(self, prompt: Callable[[], str]) -> None:
         """prompt: returns the row's prompt; called when needed."""
-        self._asked = prompt
+        self._prompt_of_row = prompt
 
     @cached_property
     def _prompt(self) -> PromptValues:
-        return PromptValues(self._asked())
+        return PromptValues(self._prompt_of_row())
 
     def start(self) -> str:
         """See `Text`; a cursor is the end of the text read so far."""

@@ -160,18 +160,18 @@ class Statements:
     def _next_clause(self, at: Statement) -> str:
         if at.is_in_subquery:
             return ")"
-        asked, said = self._question, at.query.columns
-        if asked.is_filtered and "where" not in said:
+        question, columns = self._question, at.query.columns
+        if question.is_filtered and "where" not in columns:
             return "WHERE"
-        if asked.is_grouped and "group" not in said:
+        if question.is_grouped and "group" not in columns:
             return "GROUP BY"
-        return "ORDER BY" if asked.is_sorted and "order" not in said else ""
+        return "ORDER BY" if question.is_sorted and "order" not in columns else ""
 
     def _after_order(self, at: Statement) -> str:
-        asked = self._question
-        if asked.is_descending and at.last() not in ("asc", "desc"):
+        question = self._question
+        if question.is_descending and at.last() not in ("asc", "desc"):
             return "DESC"
-        return f"LIMIT {asked.limit}" if asked.is_cut else ""
+        return f"LIMIT {question.limit}" if question.is_cut else ""
 
 
 def _spaced(at: Statement, text: str, evidence: IntEnum) -> Piece:

@@ -71,7 +71,7 @@ class Tracing:
         is_within = trace.get_current_span().get_span_context().is_valid  # such as an ASGI middleware's
         context = None if is_within else propagate.extract(dict(headers))
         kind = trace.SpanKind.INTERNAL if is_within else trace.SpanKind.SERVER
-        asked = {
+        attributes = {
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": PROVIDER,
             "gen_ai.request.model": request.model,
@@ -84,7 +84,7 @@ class Tracing:
         }
         assert self._tracer is not None
         span = self._tracer.start_span(f"{operation} {request.model}", context=context, kind=kind)
-        span.set_attributes({name: value for name, value in asked.items() if value is not None})
+        span.set_attributes({name: value for name, value in attributes.items() if value is not None})
         return span
 
 

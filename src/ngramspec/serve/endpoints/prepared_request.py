@@ -11,7 +11,7 @@ import torch
 from ngramspec.drafting import salted
 from ngramspec.guards import Guard
 from ngramspec.serve.endpoints.origins import Origins, texts_of
-from ngramspec.serve.endpoints.sampling import choosing, scoring, seed_of
+from ngramspec.serve.endpoints.sampling import sampling_arguments, score_processors, seed_of
 from ngramspec.serve.endpoints.served_model import ServedModel
 from ngramspec.serve.engine.job import Job
 from ngramspec.serve.engine.logprobs import Logprobs
@@ -161,12 +161,12 @@ class PreparedRequest:
         guards = [] if guard is None else [guard]
         first = [] if logprobs is None else [logprobs]
         arguments = {
-            **choosing(request, served),
+            **sampling_arguments(request, served),
             "max_new_tokens": self._most[index // request.n],
             "eos_token_id": None if request.ignore_eos else self.ends(index),
             "pad_token_id": served.pad_token,
             "repetition_penalty": 1.0,  # a processor does it, after the one that records log probabilities
-            "logits_processor": [*first, *scoring(request, served, ids.shape[1]), *guards],
+            "logits_processor": [*first, *score_processors(request, served, ids.shape[1]), *guards],
             "stopping_criteria": [StopText(self.text(index), ids.shape[1])] if self.stops(index) else [],
             "seed": seed_of(request, index),
             "segment": request.segment,
@@ -196,21 +196,21 @@ def _most_tokens(prompt_length: int, limit: AnswerLimit, served: ServedModel) ->
     """The most tokens of an answer; raises ApiError if the model has no room for them."""
     if not prompt_length:
         raise invalid("a prompt must hold at least one token, got none: write something", param=limit.prompt_param)
-    asked, most = limit.num_tokens, served.settings.max_tokens
-    if asked is not None and asked > most:
-        raise invalid(f"{limit.param} must be at most {most}, got {asked}", param=limit.param)
+    requested, most = limit.num_tokens, served.settings.max_tokens
+    if requested is not None and requested > most:
+        raise invalid(f"{limit.param} must be at most {most}, got {requested}", param=limit.param)
     positions = served.num_positions
     if positions is None:
-        return most if asked is None else asked
+        return most if requested is None else requested
     room = positions - prompt_length
-    if room < (asked or 1):
+    if room < (requested or 1):
         raise invalid(
             f"prompt and answer must fit the model's {positions} tokens, got {prompt_length} in the prompt and"
-            f" {asked or 1} to be written: shorten one of them",
-            param=limit.param if asked is not None and room > 0 else limit.prompt_param,
+            f" {requested or 1} to be written: shorten one of them",
+            param=limit.param if requested is not None and room > 0 else limit.prompt_param,
             code="context_length_exceeded",
         )
-    return min(most, room) if asked is None else asked
+    return min(most, room) if requested is None else requested
 
 
 def _marks(prompts: Sequence[Prompt], served: ServedModel) -> dict[int, str]:

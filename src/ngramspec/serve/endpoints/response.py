@@ -117,10 +117,10 @@ class ResponseWriter(Writer):
 
 def _text_of(request: ResponseRequest) -> dict[str, Any]:
     """`text` of the request, as the response repeats it."""
-    asked = None if request.text is None else request.text.format
-    if asked is None:
+    text_format = None if request.text is None else request.text.format
+    if text_format is None:
         return {"format": {"type": "text"}}
-    return {"format": asked.model_dump(by_alias=True, exclude_none=True)}
+    return {"format": text_format.model_dump(by_alias=True, exclude_none=True)}
 
 
 def _choice_of(request: ResponseRequest) -> str | dict[str, Any]:

@@ -15,7 +15,7 @@ from ngramspec.serve.wire.requests import TextRequest
 _SEEDS = 1 << 64
 
 
-def choosing(request: TextRequest, served: ServedModel) -> dict[str, Any]:
+def sampling_arguments(request: TextRequest, served: ServedModel) -> dict[str, Any]:
     """The arguments of `generate()` for how tokens are chosen from scores."""
     own = served.model.generation_config
     given = {"top_p": request.top_p, "top_k": request.top_k, "min_p": request.min_p}
@@ -40,7 +40,7 @@ def seed_of(request: TextRequest, index: int) -> int | None:
     return None if request.seed is None else (request.seed + index) % _SEEDS
 
 
-def scoring(request: TextRequest, served: ServedModel, prompt_length: int) -> list[LogitsProcessor]:
+def score_processors(request: TextRequest, served: ServedModel, prompt_length: int) -> list[LogitsProcessor]:
     """Processors that change scores depending on the text: biases first, then penalties, as in `generate()`.
 
     Raises ApiError for a bias on an id that is not a token.

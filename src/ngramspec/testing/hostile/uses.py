@@ -45,11 +45,11 @@ def ask(each: Input, text: str) -> str:
 
     Errors other than NgramspecError (and OSError for files) are passed through.
     """
-    asked = _ASKS[CORPUS[each.generator].kind]
+    use = _ASKS[CORPUS[each.generator].kind]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            asked(each, text)
+            use(each, text)
         except NgramspecError as error:
             return _judged(str(error))
         except OSError as error:

@@ -41,7 +41,7 @@ class _Trial(NamedTuple):
     loss: float
 
 
-class Ways:
+class WayChooser:
     """Chooses a way for each row.
 
     Threads may share it: of two drafts counted at the same time, one may be lost.
@@ -57,9 +57,9 @@ class Ways:
         self._trials = Trials()
         self._serves_prices = False  # whether the latest trial did
 
-    def __reduce__(self) -> tuple[type["Ways"], tuple[()]]:
+    def __reduce__(self) -> tuple[type["WayChooser"], tuple[()]]:
         """A copy, pickled or not, begins with nothing measured."""
-        return Ways, ()
+        return WayChooser, ()
 
     def chosen(
         self, rows: Rows[Row], rate: float, plain: float, seconds: Rows[float], *, is_due: bool
