@@ -45,10 +45,10 @@ def application(service: Service) -> FastAPI:
     app.add_middleware(Sites, allow_origins=origins, is_local=service.settings.is_local)
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(ClientGone, _no_answer)
-    app.add_exception_handler(Exception, _defect)
+    app.add_exception_handler(ApiError, _answer_api_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(ClientGone, _answer_gone_client)
+    app.add_exception_handler(Exception, _answer_defect)
     endpoints: list[Endpoint[Any]] = [ChatEndpoint(), CompletionEndpoint(), ResponseEndpoint()]
     for endpoint in endpoints:
         app.add_api_route(endpoint.path, _handler(service, endpoint), methods=["POST"], name=endpoint.path)
@@ -105,24 +105,24 @@ def _add_facts(app: FastAPI, service: Service) -> None:
         return Response(service.meters.text(), media_type=CONTENT_TYPE)
 
 
-async def _api_error(_: Request, error: Exception) -> Response:
+async def _answer_api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return JSONResponse(error.body(), error.status, error.headers)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     """A route or method that does not exist."""
     assert isinstance(error, HTTPException)
     path = request.scope["path"][:200]  # request.url contains the Host header, which may be anything
     message = f"{request.method} {path} is not a route of this service: {error.detail}"
-    answer_error = ApiError(error.status_code, message, code="not_found", headers=error.headers)
-    return JSONResponse(answer_error.body(), answer_error.status, answer_error.headers)
+    api_error = ApiError(error.status_code, message, code="not_found", headers=error.headers)
+    return JSONResponse(api_error.body(), api_error.status, api_error.headers)
 
 
-async def _no_answer(_: Request, error: Exception) -> Response:
+async def _answer_gone_client(_: Request, error: Exception) -> Response:
     return Response(status_code=CLIENT_GONE)
 
 
-async def _defect(_: Request, error: Exception) -> Response:
+async def _answer_defect(_: Request, error: Exception) -> Response:
     """A defect of this service, which the server logs."""
     return JSONResponse(failed("the service has failed").body(), 500)
