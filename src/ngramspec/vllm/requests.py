@@ -87,9 +87,8 @@ class Forms:
     def outcome(self, request: Any) -> GuardOutcome | None:
         """How the text of a request that has ended came to its end; None if no grammar guarded it."""
         structured = request.structured_output_request
-        if structured is None or not hasattr(
-            structured.grammar, "is_terminated"
-        ):  # the grammar may not have been compiled
+        # The grammar may not have been compiled.
+        if structured is None or not hasattr(structured.grammar, "is_terminated"):
             return None
         if request.status.name == "FINISHED_ERROR":  # its grammar rejected a token
             return GuardOutcome.FAILED
