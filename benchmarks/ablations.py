@@ -149,7 +149,7 @@ class _Unguessing(Branches):
 
 
 class _Unrecycling(Branches):
-    def _said(self, node: Any, walked: int) -> None:
+    def _recycled(self, node: Any, walked: int) -> None:
         return None
 
 

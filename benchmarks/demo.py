@@ -29,9 +29,9 @@ from rich.text import Text
 from benchmarks.real import PROMPTS
 from benchmarks.real_models import PACKAGES, folder_of, load
 from ngramspec import Guard, Speculator
-from ngramspec.cli.recording import Recorder
+from ngramspec.cli.accepted_tokens import AcceptanceRecorder
 from ngramspec.cli.render import has_colour, indented, show_table, styled_text
-from ngramspec.serve.asking import origins
+from ngramspec.serve.endpoints import origins
 from ngramspec.testing.forwards import timed_forwards
 
 SECOND_ORDER = """
@@ -121,7 +121,7 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.model, self.tokenizer = load(folder, torch.float32)
-        self._drafter = Recorder()
+        self._drafter = AcceptanceRecorder()
         self._spec = Speculator(self._drafter)
         self._answers: dict[str, list[int]] = {}
 
@@ -149,7 +149,7 @@ class Demo:
     def _sources(self, job: Job, prompt: dict[str, torch.Tensor], tokens: list[int]) -> Iterator[str | None]:
         ids = prompt["input_ids"][0].tolist()
         earlier = self._answers.get(job.segment or "", [])
-        texts = [*origins.texts_of(ids, None), origins.Text("history", earlier)]
+        texts = [*origins.texts_of(ids, None), origins.OriginText("history", earlier)]
         found = origins.Origins(texts, ids, has_form=job.schema is not None)
         elsewhere = {"form or history": "schema", "history": "history" if earlier else "other", None: None}
         for token, is_accepted in zip(tokens, self._drafter.sessions[-1].accepted, strict=True):

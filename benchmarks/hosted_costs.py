@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from ngramspec.decoding.column_prices import DEAREST
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.drafting_time import DraftingPrice, DraftingTime
 from ngramspec.decoding.fits import FITS
-from ngramspec.decoding.growth import DEAREST
 from ngramspec.decoding.linear_costs import LinearCosts
 from ngramspec.decoding.measured_costs import DRAFTING_MEMORY
 from ngramspec.decoding.way import Way

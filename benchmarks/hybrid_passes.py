@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ngramspec import FixedBudget, Speculator
-from ngramspec.calibration.measuring import Chosen, OneTable, Recorder
+from ngramspec.calibration.measuring import OneTable, PassRecorder, RandomDrafter
 from ngramspec.decoding import Clock, MeasuredCosts, Shape
 from ngramspec.drafting import Draft
 from ngramspec.hf.seam import cache_of
@@ -36,7 +36,7 @@ class Hybrid:
     counts: tuple[int, ...]
 
 
-class _Cycling(Chosen):
+class _Cycling(RandomDrafter):
     """Drafts arbitrary tokens, as many as `LENGTHS` says in turn."""
 
     def __init__(self, vocabulary: int) -> None:
@@ -44,7 +44,7 @@ class _Cycling(Chosen):
         self._lengths: Iterator[int] = itertools.cycle(LENGTHS)
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """See `Chosen`."""
+        """See `RandomDrafter`."""
         self.length = next(self._lengths)
         return super().propose(max_tokens)
 
@@ -52,7 +52,10 @@ class _Cycling(Chosen):
 def pass_seconds(hybrid: Hybrid, clock: Clock, rounds: int) -> dict[int, float]:
     """Minimum seconds of a pass of one row, by columns, in bfloat16 after a prompt of 256 tokens."""
     model = _filled(hybrid)
-    recorder, spec = Recorder(), Speculator(_Cycling(model.config.vocab_size), FixedBudget(max(LENGTHS)), clock=clock)
+    recorder, spec = (
+        PassRecorder(),
+        Speculator(_Cycling(model.config.vocab_size), FixedBudget(max(LENGTHS)), clock=clock),
+    )
     spec.costs = OneTable(recorder)
     with ExitStack() as stack:
         layers = [stack.enter_context(timed_forwards(layer, clock)) for layer in model.model.layers]

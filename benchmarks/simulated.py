@@ -36,7 +36,7 @@ from benchmarks.vllm_requests import real_requests
 from ngramspec import ModelEngine, Speculator
 from ngramspec.calibration import calibrate
 from ngramspec.calibration.model import BATCHES, COLUMNS, CONTEXTS, contexts_of
-from ngramspec.decoding.calibrated import Calibration
+from ngramspec.decoding.calibration_file import Calibration
 from ngramspec.drafting import AdaptiveLookup
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.pico import PICO_PATH

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=False
-"""The hot core of drafting, compiled: the names of `ngramspec.drafting.core` over the C++ beside this file.
+"""The hot core of drafting, compiled: the interface of `ngramspec.drafting.core`, over the C++ beside this file.
 
-A row is used by one thread at a time. An index may be read by rows while it grows, and rows of several threads learn
-into one Survival. The interpreter's lock is released where many rows draft or a long text is read; for a single row of
-few tokens that would cost more than it frees.
+A row is used by one thread at a time. Rows may read an index while it grows, and rows of several threads learn into one
+Survival. The interpreter's lock is released while many rows draft or a long text is read; for a single row or a few
+tokens, releasing it would cost more than it saves.
 """
 
 from cpython.ref cimport PyObject
@@ -17,7 +17,7 @@ import numpy as np
 
 from ngramspec.drafting.core.plain.spelling import checked_vocabulary
 from ngramspec.drafting.core.plain.suffix_index import Match
-from ngramspec.drafting.core.plain.survival import first_lessons
+from ngramspec.drafting.core.plain.survival import first_parameters
 from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft, Tree
 
 
@@ -38,7 +38,7 @@ cdef extern from "constants.hpp" namespace "ngramspec":
 
     Constant[] CONSTANTS
     int NUM_CONSTANTS "(sizeof(ngramspec::CONSTANTS) / sizeof(ngramspec::Constant))"
-    int NUM_WEIGHTS, NUM_LESSONS, MAX_COMPARED, NUM_LIKELY
+    int NUM_WEIGHTS, NUM_PARAMETERS, MAX_COMPARED, NUM_LIKELY
     const char* SOURCES "NGRAMSPEC_SOURCES"
 
 cdef extern from "row.hpp" namespace "ngramspec" nogil:
@@ -61,8 +61,8 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         void add(const char*, size_t) except +
 
     cppclass Mixer:
-        double lesson(int)
-        void set_lesson(int, double)
+        double parameter(int)
+        void set_parameter(int, double)
 
     cppclass CppSurvival "ngramspec::Survival":
         Mixer mixer
@@ -76,7 +76,7 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         void begin(const int32_t*, size_t, int) except +
         void extend(const int32_t*, size_t, const int32_t*) except +
         void propose(int, double) except +
-        void branch(int, double) except +
+        void propose_tree(int, double) except +
         void steer(int, double, PyObject*, PyObject*, PyObject*, cbool) except +
         int size()
         const int32_t* tokens()
@@ -86,10 +86,10 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         const vector[int32_t]& answer()
         size_t nbytes()
 
-    cppclass Use:
+    cppclass RowsInUse:
         void add(CppRow*) except +
         void propose(const vector[int]&, double) except +
-        void branch(const vector[int]&, double) except +
+        void propose_trees(const vector[int]&, double) except +
 
 
 sources = SOURCES.decode()
@@ -98,7 +98,7 @@ constants = {
 }
 
 cdef size_t LONG = 256
-"""So many tokens are read without the interpreter's lock."""
+"""From this many tokens on, a text is read without the interpreter's lock."""
 
 
 def _renew_locks():
@@ -110,7 +110,7 @@ if hasattr(os, "register_at_fork"):
 
 
 cdef int take(Tokens& tokens, array) except -1:
-    """Hold the numbers of `array`; of what is no `int32[n]` side by side, those of a copy."""
+    """Hold the numbers of `array`, or of a copy if it is not a contiguous `int32[n]`."""
     if not tokens.take(<PyObject*>array):
         array = np.array(array, np.int32, ndmin=1)
         if not tokens.take(<PyObject*>array):
@@ -131,7 +131,7 @@ cdef floats_of(const double* numbers, size_t size):
 
 
 cdef int take_likely(Tokens& tokens, likely, size_t size) except -1:
-    """Hold `likely` `int32[size, NUM_LIKELY]` side by side."""
+    """Hold the numbers of `likely` `int32[size, NUM_LIKELY]`."""
     if likely.shape != (size, NUM_LIKELY):
         raise ValueError(f"likely tokens must be int32[{size}, {NUM_LIKELY}], got {likely.dtype}{list(likely.shape)}")
     return take(tokens, likely.ravel())
@@ -200,16 +200,16 @@ cdef class Survival:
     cdef CppSurvival survival
 
     def __cinit__(self, *, knows_nothing=False):
-        self._learn(first_lessons(knows_nothing))
+        self._learn(first_parameters(knows_nothing))
 
     def __reduce__(self):
-        return _survival_of, (self.lessons(), self.mixing())
+        return _survival_of, (self.parameters(), self.mixing())
 
     @property
     def weights(self):
-        return self.lessons()[0].tolist()
+        return self.parameters()[0].tolist()
 
-    def lessons(self):
+    def parameters(self):
         cdef vector[double] numbers
         for i in range(NUM_WEIGHTS):
             numbers.push_back(self.survival.weight(i))
@@ -219,27 +219,28 @@ cdef class Survival:
 
     def mixing(self):
         cdef vector[double] numbers
-        for i in range(NUM_LESSONS):
-            numbers.push_back(self.survival.mixer.lesson(i))
+        for i in range(NUM_PARAMETERS):
+            numbers.push_back(self.survival.mixer.parameter(i))
         return floats_of(numbers.data(), numbers.size())
 
-    def take_over(self, lessons, mixing):
-        if lessons.shape != (2, NUM_WEIGHTS):
-            raise ValueError(f"lessons must be float64[2, {NUM_WEIGHTS}], got {lessons.dtype}{list(lessons.shape)}")
-        if mixing.shape != (NUM_LESSONS,):
-            raise ValueError(f"mixing must be float64[{NUM_LESSONS}], got {mixing.dtype}{list(mixing.shape)}")
-        self._learn(lessons)
+    def take_over(self, parameters, mixing):
+        if parameters.shape != (2, NUM_WEIGHTS):
+            got = f"{parameters.dtype}{list(parameters.shape)}"
+            raise ValueError(f"parameters must be float64[2, {NUM_WEIGHTS}], got {got}")
+        if mixing.shape != (NUM_PARAMETERS,):
+            raise ValueError(f"mixing must be float64[{NUM_PARAMETERS}], got {mixing.dtype}{list(mixing.shape)}")
+        self._learn(parameters)
         for i, number in enumerate(mixing.tolist()):
-            self.survival.mixer.set_lesson(i, number)
+            self.survival.mixer.set_parameter(i, number)
 
-    cdef _learn(self, lessons):
-        for i, (weight, rate) in enumerate(lessons.T.tolist()):
+    cdef _learn(self, parameters):
+        for i, (weight, rate) in enumerate(parameters.T.tolist()):
             self.survival.set(i, weight, rate)
 
 
-def _survival_of(lessons, mixing):
+def _survival_of(parameters, mixing):
     survival = Survival(knows_nothing=True)
-    survival.take_over(lessons, mixing)
+    survival.take_over(parameters, mixing)
     return survival
 
 
@@ -274,19 +275,19 @@ cdef class Row:
 
     @property
     def answer(self):
-        cdef Use use
+        cdef RowsInUse use
         use.add(self.row)
         return tokens_of(self.row.answer().data() + 1, self.row.answer().size() - 1)
 
     @property
     def nbytes(self):
-        cdef Use use
+        cdef RowsInUse use
         use.add(self.row)
         return self.row.nbytes()
 
     def begin(self, prompt, likely_start):
         cdef Tokens taken
-        cdef Use use
+        cdef RowsInUse use
         cdef int start = within_int32(likely_start)
         take(taken, prompt)
         use.add(self.row)
@@ -295,7 +296,7 @@ cdef class Row:
 
     def extend(self, tokens, likely=None):
         cdef Tokens taken, noted
-        cdef Use use
+        cdef RowsInUse use
         cdef const int32_t* numbers = NULL
         take(taken, tokens)
         if likely is not None:
@@ -305,7 +306,7 @@ cdef class Row:
         self.row.extend(taken.begin(), taken.size(), numbers)
 
     def propose(self, max_tokens, double min_survival, steering=None):
-        cdef Use use
+        cdef RowsInUse use
         cdef int most = within_int32(max_tokens)
         use.add(self.row)
         if steering is None:
@@ -318,11 +319,11 @@ cdef class Row:
         return Draft(tokens_of(self.row.tokens(), size), floats_of(self.row.survivals(), size), self.row.is_unsure())
 
     def propose_tree(self, max_nodes, double min_survival, steering=None):
-        cdef Use use
+        cdef RowsInUse use
         cdef int most = within_int32(max_nodes)
         use.add(self.row)
         if steering is None:
-            self.row.branch(most, min_survival)
+            self.row.propose_tree(most, min_survival)
         else:
             self._steer(most, min_survival, steering, True)
         cdef size_t size = self.row.size()
@@ -343,7 +344,7 @@ cdef class Row:
 
 def propose_all(rows, max_tokens, min_survival):
     """See plain/__init__.py. The interpreter's lock is released, and all drafts are views into two arrays."""
-    return _propose_all(list(rows), max_tokens, min_survival, False)  # what is in this list lives on when the call ends
+    return _propose_all(list(rows), max_tokens, min_survival, False)  # the list keeps the rows alive during the call
 
 
 def propose_trees(rows, max_nodes, min_survival):
@@ -352,7 +353,7 @@ def propose_trees(rows, max_nodes, min_survival):
 
 
 cdef _propose_all(list rows, max_tokens, double min_survival, cbool branches):
-    cdef Use use
+    cdef RowsInUse use
     cdef vector[CppRow*] used
     cdef vector[int] most
     cdef vector[int32_t] tokens, parents
@@ -365,7 +366,7 @@ cdef _propose_all(list rows, max_tokens, double min_survival, cbool branches):
         most.push_back(within_int32(room))
     with nogil:
         if branches:
-            use.branch(most, min_survival)
+            use.propose_trees(most, min_survival)
         else:
             use.propose(most, min_survival)
         for each in used:

@@ -1,4 +1,4 @@
-// Arrays that come from Python and go there.
+// Arrays from Python, and to Python.
 #pragma once
 #include <Python.h>
 
@@ -7,7 +7,7 @@
 
 namespace ngramspec {
 
-// The numbers of an array `int32[n]`, which stays alive and as it is as long as this does.
+// The numbers of an array `int32[n]`, which is held, and cannot be resized, as long as this lives.
 class Tokens {
   public:
     Tokens() = default;
@@ -16,7 +16,7 @@ class Tokens {
         if (view_.obj) PyBuffer_Release(&view_);
     }
 
-    // Returns false for what is no such array, or not side by side in memory.
+    // Returns false if `array` is not `int32[n]`, or not contiguous.
     bool take(PyObject* array) {
         if (PyObject_GetBuffer(array, &view_, PyBUF_ND | PyBUF_FORMAT) < 0) {
             PyErr_Clear();
@@ -36,7 +36,7 @@ class Tokens {
     Py_buffer view_{};
 };
 
-// Copies numbers into a new array that has room for them.
+// Copies numbers into a new array, which must have room for them.
 inline int fill(PyObject* array, const void* numbers, size_t num_bytes) {
     Py_buffer view;
     if (PyObject_GetBuffer(array, &view, PyBUF_WRITABLE) < 0) return -1;

@@ -1,7 +1,7 @@
-// A draft, token by token: what the surest of several sources says after what has been drafted so far. As
-// plain/chain.py, whose comments say why.
+// A draft, token by token: each is the surest that several sources offer after those drafted so far. As plain/chain.py,
+// whose comments say why.
 #pragma once
-#include "few.hpp"
+#include "inline_vector.hpp"
 #include "pointers.hpp"
 #include "sources.hpp"
 #include "spelling.hpp"
@@ -15,11 +15,12 @@ constexpr double FAINT = 0.1;
 
 class Chain {
   public:
-    // Tokens that may be offered at a position: by sources, foreseen, or forced where those are refused.
+    // Most tokens offered at a position: by the sources, foreseen, or forced if those are refused.
     static constexpr int MOST_OFFERS = NUM_SOURCES + 2;
 
-    // The tokens of the last draft, plus the first one below the threshold, kept for learning; how likely each token of
-    // the draft survives; and what was thought of `choices`, and of the other tokens that were offered there.
+    // choices: the tokens of the last draft, plus the first one below the threshold, kept for learning. survivals: of
+    // each token of the draft. lessons: the estimates for `choices`, and for the other tokens offered at their
+    // positions.
     std::vector<int32_t> choices;
     std::vector<double> survivals;
     std::vector<Lesson> lessons;
@@ -40,7 +41,7 @@ class Chain {
         starts_.clear();
     }
 
-    // answer: what the history is searched for: the end of the row's text. recent: see `recent_index`.
+    // answer: the end of the row's text, for which the history is searched. recent: see `recent_index`.
     template <class Steering>
     void draft(const std::vector<int32_t>& answer, int recent, int max_tokens, double min_survival,
                Steering& steering) {
@@ -54,7 +55,7 @@ class Chain {
                 if (longest.length >= LONGEST || survival < FAINT || pointers.count == 1)
                     return copy_on(longest, survival, max_tokens, min_survival);
             }
-            std::optional<Weighed> surest = surest_of(pointers, steering);
+            std::optional<WeighedOffer> surest = surest_of(pointers, steering);
             if (!surest) return;
             choices.push_back(surest->token);
             survival *= surest->probability;
@@ -74,14 +75,15 @@ class Chain {
         }
     }
 
-    // The tokens that were offered at a position of the last draft, the drafted one first; all that is after it.
+    // The tokens offered at a position of the last draft, with their probabilities, the drafted token first; none after
+    // its end.
     template <class Offers>
     void offers_at(int position, Offers& offers) const {
         if (position >= int(choices.size())) return;
         offers.add({choices[position], 0.0});
         for (size_t i = starts_[position]; i < lessons.size() && lessons[i].position == position; i++) {
             const Lesson& lesson = lessons[i];
-            if (lesson.token == offers.all[0].token) 
+            if (lesson.token == offers.all[0].token)
                 offers.all[0].chance = lesson.probability;
             else
                 offers.add({lesson.token, lesson.probability});
@@ -89,14 +91,14 @@ class Chain {
     }
 
   private:
-    using Pointers = Few<Pointer*, NUM_SOURCES>;
+    using Pointers = InlineVector<Pointer*, NUM_SOURCES>;
 
-    // A token that is offered; offered: the bits of the sources that offer it.
+    // An offered token. offered: the bits of the sources that offer it.
     struct Offer {
         int32_t token;
         int offered;
     };
-    struct Offers : Few<Offer, NUM_SOURCES + 1> {
+    struct Offers : InlineVector<Offer, NUM_SOURCES + 1> {
         bool has(int32_t token) {
             return std::any_of(begin(), end(), [&](const Offer& offer) { return offer.token == token; });
         }
@@ -109,41 +111,41 @@ class Chain {
             add({token, offered});
         }
     };
-    struct Weighed {
+    struct WeighedOffer {
         double probability;
         int32_t token;
         bool is_foreseen;
     };
-    using AllWeighed = Few<Weighed, NUM_SOURCES + 1>;
+    using WeighedOffers = InlineVector<WeighedOffer, NUM_SOURCES + 1>;
 
     static Pointer& longest_of(Pointers& pointers) {
         auto is_shorter = [](Pointer* one, Pointer* other) { return one->length < other->length; };
         return **std::max_element(pointers.begin(), pointers.end(), is_shorter);
     }
 
-    // Of the tokens that are offered the surest that can be pushed; nothing where no token can come.
+    // The surest of the offered tokens that can be pushed; nothing if no token is possible.
     template <class Steering>
-    std::optional<Weighed> surest_of(Pointers& pointers, Steering& steering) {
+    std::optional<WeighedOffer> surest_of(Pointers& pointers, Steering& steering) {
         Offers offers;
         States states;
         for (Pointer* pointer : pointers)
-            if (pointer->offer(choices, states)) offers.join(pointer->token, pointer->speaking);
+            if (pointer->offer(choices, states)) offers.join(pointer->token, pointer->offering);
         std::optional<Foreseen> foreseen = steering.foreseen();
         if (foreseen) offers.join(foreseen->token, 0);
-        for (const Weighed& each : weighed(offers, states, foreseen))
+        for (const WeighedOffer& each : weighed(offers, states, foreseen))
             if (steering.push(each.token)) return each;
         if (!foreseen) return {};
-        std::optional<Foreseen> forced = steering.forced();  // what was refused may have hidden what must come
+        std::optional<Foreseen> forced = steering.forced();  // the refused token may have hidden a forced one
         if (!forced || offers.has(forced->token) || !steering.push(forced->token)) return {};
         Offers alone;
         alone.add({forced->token, 0});
         return weighed(alone, states, forced).all[0];
     }
 
-    // How probable each of the tokens is at the next position, the surest first; lessons for later.
-    AllWeighed weighed(Offers& offers, const States& states, const std::optional<Foreseen>& foreseen) {
+    // The probability of each of `offers` at the next position, the surest first; notes lessons for later.
+    WeighedOffers weighed(Offers& offers, const States& states, const std::optional<Foreseen>& foreseen) {
         int drafted = int(choices.size()), ahead = ahead_index(drafted);
-        AllWeighed found;
+        WeighedOffers found;
         for (const Offer& offer : offers) {
             bool is_foreseen = foreseen && offer.token == foreseen->token;
             int evidence = foreseen ? foreseen_index(foreseen->evidence, is_foreseen) : NOT_FORESEEN;
@@ -151,9 +153,11 @@ class Chain {
             learn_later(lesson, drafted, offer.token);
             found.add({lesson.probability, offer.token, is_foreseen});
         }
-        auto is_surer = [](const Weighed& one, const Weighed& other) { return one.probability > other.probability; };
-        for (int i = 1; i < found.count; i++) {  // of equals the first stays the first
-            Weighed next = found.all[i];
+        auto is_surer = [](const WeighedOffer& one, const WeighedOffer& other) {
+            return one.probability > other.probability;
+        };
+        for (int i = 1; i < found.count; i++) {  // a stable insertion sort
+            WeighedOffer next = found.all[i];
             int at = i;
             for (; at && is_surer(next, found.all[at - 1]); at--) found.all[at] = found.all[at - 1];
             found.all[at] = next;
@@ -181,8 +185,8 @@ class Chain {
         if (past_.copy.start >= 0) add(past_copy, past_.copy, past_.length ? &past_match : nullptr, pointers);
         if (spelled_ && agreeing < PLAIN) {
             Match found = spelled_->find();
-            bool is_said = found.start == (own_.length ? own_.start : -1) || found.start == own_.copy.start;
-            if (found.length && !is_said) add(spelled, found.start, found.length, pointers);
+            bool is_redundant = found.start == (own_.length ? own_.start : -1) || found.start == own_.copy.start;
+            if (found.length && !is_redundant) add(spelled, found.start, found.length, pointers);
         }
         return pointers;
     }
@@ -191,7 +195,7 @@ class Chain {
         pointer.put(start, length);
         pointers.add(&pointer);
     }
-    // Have a copy in the draft: by itself, or merged into the match at its position.
+    // Adds a copy to the draft: on its own, or merged into the match at its position.
     static void add(Pointer& pointer, const Copy& copy, Pointer* match, Pointers& pointers) {
         pointer.put(copy.start, copy.length, copy.misses);
         if (match && match->start == copy.start)
@@ -200,7 +204,7 @@ class Chain {
             pointers.add(&pointer);
     }
 
-    // Look a match up anew, for it said otherwise; returns whether there is one.
+    // Looks up a new match after a wrong offer; returns whether there is one.
     bool look_up(Pointer& pointer, const std::vector<int32_t>& answer) {
         if (pointer.number > PAST) return false;
         std::vector<int32_t> tail;
@@ -215,17 +219,17 @@ class Chain {
         return match.length > 0;
     }
 
-    // Draft on from one source alone, and blindly.
+    // Goes on drafting from a single source, blindly.
     void copy_on(Pointer& pointer, double survival, int max_tokens, double min_survival) {
         Lesson lesson;
         States weighed;
         int further = -1, drafted = int(choices.size());
         for (States states; pointer.offer(choices, states); states = {}, pointer.advance(), drafted++) {
             int ahead = ahead_index(drafted);
-            if (states != weighed || further != ahead) {  // of a long copy both are the same from token to token
+            if (states != weighed || further != ahead) {  // in a long copy both stay the same from token to token
                 weighed = states;
                 further = ahead;
-                lesson = survival_.weigh(states, pointer.speaking, recent_, ahead, NOT_FORESEEN);
+                lesson = survival_.weigh(states, pointer.offering, recent_, ahead, NOT_FORESEEN);
             }
             learn_later(lesson, drafted, pointer.token);
             choices.push_back(pointer.token);
@@ -239,7 +243,7 @@ class Chain {
     const Survival& survival_;
     SpelledIndex* spelled_;
     Pointer pointers_[NUM_SOURCES];
-    std::vector<size_t> starts_;  // by position: the first of its lessons
+    std::vector<size_t> starts_;  // the first lesson of each position
     int recent_ = 0;
 };
 

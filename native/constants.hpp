@@ -1,4 +1,4 @@
-// The numbers that stand in the plain core too, by its modules: a test holds them equal.
+// The constants that the plain core has, too, by its modules: a test compares them.
 #pragma once
 #include "row.hpp"
 
@@ -68,7 +68,7 @@ inline const Constant CONSTANTS[] = {
     {"mixer", "MOST_ODDS", MOST_ODDS},
     {"mixer", "MOST_SEEN", MOST_SEEN},
     {"mixer", "NUM_KINDS", NUM_KINDS},
-    {"mixer", "NUM_LESSONS", NUM_LESSONS},
+    {"mixer", "NUM_PARAMETERS", NUM_PARAMETERS},
     {"mixer", "SLOWEST", SLOWEST},
     {"mixer", "MOST_OFFERED", MOST_OFFERED},
     {"tree", "ROOT", ROOT},

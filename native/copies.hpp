@@ -1,4 +1,4 @@
-// A copy in progress, which goes on after a token that differed: as plain/copies.py.
+// A copy in progress, which continues after a token that differed: as plain/copies.py.
 #pragma once
 #include "suffix_index.hpp"
 
@@ -13,7 +13,7 @@ struct Copy {
         if (match.length >= ANCHOR && match.length > length) *this = {match.start, match.length, 0};
     }
 
-    // Go on with the row; the source is `text` up to `end`.
+    // Follows the row's next tokens; the source is `text` up to `end`.
     void follow(const int32_t* tokens, int count, const SuffixIndex& text, int end) {
         if (start < 0) return;
         for (int i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-// What each source says at one position of a draft: the numbers of plain/key.py.
+// The state of each source at one position of a draft: the numbers of plain/key.py.
 #pragma once
 #include <cstdint>
 
@@ -11,10 +11,10 @@ constexpr int NUM_BUCKETS = 12, LONGEST = 32, KIND_BITS = 2, STATE_BITS = 6;
 constexpr uint8_t BUCKET[LONGEST + 1] = {0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7,  7,  8,  8,  8, 8,
                                          9, 9, 9, 9, 9, 9, 9, 9, 10, 10, 10, 10, 10, 10, 10, 11};
 
-// Of a match of this length; its kind, 0 to 3, is added.
+// The state of a match of this length; its kind, 0 to 3, is added.
 constexpr int state_of(int length) { return (BUCKET[length] + 1) << KIND_BITS; }
 
-// The state of each source, 0 where it offers nothing: a byte for each.
+// The state of each source, a byte each; 0 if it offers nothing.
 class States {
   public:
     int operator[](int source) const { return int(bytes_ >> 8 * source & 255); }

@@ -1,4 +1,4 @@
-// Where a source is along a draft: as plain/pointers.py.
+// The position of a source along a draft: as plain/pointers.py.
 #pragma once
 #include "key.hpp"
 #include "suffix_index.hpp"
@@ -7,12 +7,12 @@ namespace ngramspec {
 
 constexpr int MOST_MISSES = 3, UNPROVEN = 2;
 
-// Reads a text on from `start`, after `length` tokens that agree. token: what it offers; -1 for nothing. speaking: the
+// Reads a text on from `start`, after `length` tokens that agree. token: the offered one; -1 for none. offering: the
 // bits of the sources that offer it.
 class Pointer {
   public:
     const SuffixIndex* index = nullptr;
-    int number = 0, start = 0, length = 0, speaking = 0;
+    int number = 0, start = 0, length = 0, offering = 0;
     int32_t token = -1;
 
     void put(int start_, int length_, int misses = 0) {
@@ -25,13 +25,14 @@ class Pointer {
         leave();
     }
 
-    // Speak for `other` too, which is at the same position: that takes less time than two.
+    // Offers for `other`, too, which is at the same position: that is faster than two pointers.
     void join(Pointer& other) {
         joined_ = &other;
-        speaking |= other.speaking;
+        offering |= other.offering;
     }
 
-    // Read the next token, and put what state it is in; drafted: what follows the text. Returns whether there is one.
+    // Reads the next token, and puts the state of each source; returns whether there is a token. drafted: the tokens
+    // drafted after the text.
     bool offer(const std::vector<int32_t>& drafted, States& states) {
         if (start < size_) {
             token = index->token(start);
@@ -40,7 +41,7 @@ class Pointer {
                 if (joined_) states.put(joined_->number, joined_->state_ + joined_->misses_);
                 return true;
             }
-        } else if (number == OWN) {  // the copy has reached what was drafted, and goes on with it: a period
+        } else if (number == OWN) {  // the copy has reached the drafted tokens, and continues with them: a period
             token = drafted[size_t(start - size_)];
             leave();
             states.put(number, state_);
@@ -50,7 +51,7 @@ class Pointer {
         return false;
     }
 
-    // What was offered is drafted.
+    // The offered token was drafted.
     void advance() {
         start++;
         grow();
@@ -58,8 +59,8 @@ class Pointer {
     }
 
   private:
-    // 0 where nothing earlier reads the same, 1 where that goes on otherwise, 2 where it goes on the same, 3 where the
-    // one before that does so too.
+    // 0 if there is no earlier occurrence, 1 if the latest earlier one continues differently, 2 if it continues in the
+    // same way, 3 if the one before that does so, too.
     int kind_of_match() const {
         int earlier = index->before(start - 1, column_);
         if (earlier < 0) return 0;
@@ -69,7 +70,7 @@ class Pointer {
     }
     void leave() {
         joined_ = nullptr;
-        speaking = 1 << number;
+        offering = 1 << number;
     }
     void grow() {
         if (length >= limit_) return;

@@ -1,6 +1,6 @@
-// From n-grams to the positions where they were seen last: as plain/positions.py, but the n-grams are not kept. A slot
-// has 32 bits of a hash and a position, and the text at that position says whether it is the n-gram. So answers are
-// exact, whatever collides.
+// Maps n-grams to the positions where they were last seen: as plain/positions.py, but the n-grams are not stored. A
+// slot holds 32 bits of a hash and a position, and the text at that position is compared with the n-gram. So answers
+// are exact, even if hashes collide.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace ngramspec {
 
 constexpr int MAX_ORDER = 4;  // tokens of the longest n-gram
 
-// Random numbers of this process: nobody who does not know them can write a text whose n-grams collide.
+// Random numbers of this process: without them nobody can write a text whose n-grams collide.
 struct Seeds {
     uint64_t start, multipliers[MAX_ORDER];
 
@@ -25,8 +25,8 @@ struct Seeds {
 
 inline const Seeds SEEDS;
 
-// The hash of an n-gram that is read from its end: a sum of products with random numbers (Dietzfelbinger 1996), so that
-// each token further back takes one more product, and then a product that mixes all bits (Appleby 2011, MurmurHash3).
+// The hash of an n-gram, which is read from its end: a sum of products with random numbers (Dietzfelbinger 1996), so
+// that each earlier token takes one more product; then a product that mixes all bits (Appleby 2011, MurmurHash3).
 class Hash {
   public:
     uint32_t add(int32_t token) {
@@ -40,8 +40,8 @@ class Hash {
     int order_ = 0;
 };
 
-// Open addressing. A slot is at or after the one at that share of the table that the hash is of 2^32, so the slots of
-// a larger table are filled from its front to its back.
+// Open addressing with linear probing. The search for a hash begins at hash / 2^32 of the table, so the order of slots
+// is that of hashes, and a larger table is filled from front to back.
 class Positions {
   public:
     int32_t get(size_t slot) const { return slots_[slot].position; }
@@ -51,7 +51,7 @@ class Positions {
 
     void expect(uint32_t hash) const { __builtin_prefetch(&slots_[home(hash)]); }
 
-    // The slot of the n-gram with this hash that is the same as at `is_same(position)`, or the empty one for it.
+    // The slot of the n-gram with this hash, or the empty slot for it. is_same: whether the n-gram at a position is it.
     template <class IsSame>
     size_t find(uint32_t hash, IsSame is_same) const {
         for (size_t slot = home(hash);; slot = after(slot)) {
@@ -65,7 +65,7 @@ class Positions {
         slots_[slot] = {hash, position};
     }
 
-    // Have room for `more` n-grams.
+    // Makes room for `more` n-grams.
     void reserve(size_t more) {
         size_t size = slots_.size();
         while ((num_used_ + more) * 5 > size * 4) size = size / 2 * 3;
@@ -85,7 +85,7 @@ class Positions {
   private:
     struct Slot {
         uint32_t hash;
-        int32_t position;  // -1 where it is empty
+        int32_t position;  // -1 if the slot is empty
     };
     static constexpr Slot EMPTY{0, -1};
 

@@ -1,4 +1,5 @@
-// One row of drafting: the text so far, where it is in its sources, and the choices of its last draft. As plain/row.py.
+// One row of drafting: the text so far, its positions in its sources, and the choices of its last draft. As
+// plain/row.py.
 #pragma once
 #include "tree.hpp"
 
@@ -8,7 +9,7 @@ constexpr double STEP = 0.1;
 
 class Row {
   public:
-    // They must outlive the row. vocabulary: nullptr where it is not known.
+    // All of them must outlive the row. vocabulary: nullptr if it is unknown.
     Row(Survival& survival, const SharedIndex& history, const TokenBytes* vocabulary)
         : history_(history),
           survival_(survival),
@@ -26,7 +27,7 @@ class Row {
         past_.copy.start = likely_start;
     }
 
-    // likely: what the model held for likely where it chose the tokens, or nullptr.
+    // likely: the model's likeliest tokens where it chose `tokens`, or nullptr.
     void extend(const int32_t* tokens, size_t size, const int32_t* likely) {
         int before = index_.size(), count = int(size);
         index_.extend(tokens, size);
@@ -41,15 +42,16 @@ class Row {
 
     void propose(int max_tokens, double min_survival) {
         SharedIndex::Reading reading = history_.reading();
-        if (drafts(max_tokens, min_survival)) branches_.grow_path(answer_, chain_, max_tokens, min_survival);
+        if (draft_blindly(max_tokens, min_survival)) branches_.grow_path(answer_, chain_, max_tokens, min_survival);
     }
-    // A tree around the chain.
-    void branch(int max_nodes, double min_survival) {
+    // Drafts a tree around the chain.
+    void propose_tree(int max_nodes, double min_survival) {
         SharedIndex::Reading reading = history_.reading();
-        if (drafts(max_nodes, min_survival)) branches_.grow(answer_, chain_, max_nodes, min_survival, false);
+        if (draft_blindly(max_nodes, min_survival)) branches_.grow(answer_, chain_, max_nodes, min_survival, false);
     }
-    // By the methods of a `Steering` in Python. branches: a tree around the chain.
-    void steer(int max_tokens, double min_survival, PyObject* foreseen, PyObject* forced, PyObject* push, bool branches) {
+    // Drafts within a `Steering` in Python, given by its methods. branches: a tree around the chain.
+    void steer(int max_tokens, double min_survival, PyObject* foreseen, PyObject* forced, PyObject* push,
+               bool branches) {
         SharedIndex::Reading reading = history_.reading();
         PythonSteering steering(foreseen, forced, push, reading);
         is_chain_ = !branches;
@@ -58,7 +60,7 @@ class Row {
         if (branches && max_tokens > 0) branches_.grow(answer_, chain_, max_tokens, min_survival, true);
     }
 
-    // The last draft; parents: of one that is no steered chain. is_unsure: more tokens would have been drafted at a lower `min_survival`.
+    // The last draft. parents: not for a steered chain. is_unsure: a lower `min_survival` would have given more tokens.
     int size() const { return int(is_chain_ ? chain_.survivals.size() : branches_.survivals.size()); }
     const int32_t* tokens() const { return is_chain_ ? chain_.choices.data() : branches_.tokens.data(); }
     const double* survivals() const { return is_chain_ ? chain_.survivals.data() : branches_.survivals.data(); }
@@ -73,10 +75,10 @@ class Row {
     size_t nbytes() const { return index_.nbytes() + (spelled_ ? spelled_->nbytes() : 0); }
 
   private:
-    friend class Use;
+    friend class RowsInUse;
 
-    // Blindly; returns whether there is to be a draft.
-    bool drafts(int max_tokens, double min_survival) {
+    // Lets the chain draft, blindly; returns whether a draft is wanted at all.
+    bool draft_blindly(int max_tokens, double min_survival) {
         Unsteered unsteered;
         is_chain_ = false;
         draft(max_tokens, min_survival, unsteered);
@@ -117,12 +119,13 @@ class Row {
     bool is_used_ = false, is_chain_ = false;
 };
 
-// Rows that a call uses, as long as this lives: another thread, or a grammar that is asked meanwhile, is refused them.
-class Use {
+// The rows that a call uses, as long as this lives. Another call, from another thread or from a grammar in the
+// meantime, is refused.
+class RowsInUse {
   public:
-    Use() = default;
-    Use(const Use&) = delete;
-    ~Use() {
+    RowsInUse() = default;
+    RowsInUse(const RowsInUse&) = delete;
+    ~RowsInUse() {
         for (Row* row : rows_) row->is_used_ = false;
     }
     void add(Row* row) {
@@ -136,8 +139,8 @@ class Use {
     void propose(const std::vector<int>& max_tokens, double min_survival) {
         for (size_t i = 0; i < rows_.size(); i++) rows_[i]->propose(max_tokens[i], min_survival);
     }
-    void branch(const std::vector<int>& max_nodes, double min_survival) {
-        for (size_t i = 0; i < rows_.size(); i++) rows_[i]->branch(max_nodes[i], min_survival);
+    void propose_trees(const std::vector<int>& max_nodes, double min_survival) {
+        for (size_t i = 0; i < rows_.size(); i++) rows_[i]->propose_tree(max_nodes[i], min_survival);
     }
 
   private:

@@ -8,8 +8,8 @@
 
 namespace ngramspec {
 
-// A mutex that a forked child finds free (see forking.py): all are known, and the child makes them anew. They are made
-// and destroyed by threads that hold the interpreter's lock, and so does the thread that forks.
+// A mutex that is free in a forked child (see forking.py): all of them are in a list, and the child reinitialises them.
+// The interpreter's lock protects the list: it is held when a mutex is made or destroyed, and by the thread that forks.
 class SharedMutex {
   public:
     SharedMutex() {
@@ -38,11 +38,11 @@ class SharedIndex {
   public:
     using Reading = std::shared_lock<std::shared_mutex>;
 
-    SuffixIndex index;  // for those who are reading
+    SuffixIndex index;  // to be read while `reading()` is held
 
     Reading reading() const { return Reading(own_.mutex); }
 
-    // Waits for the rows that are reading, none of which needs the interpreter's lock to go on.
+    // Waits for the rows that are reading; none of them needs the interpreter's lock to finish.
     void extend(const int32_t* tokens, size_t count) {
         std::unique_lock<std::shared_mutex> writing(own_.mutex);
         index.extend(tokens, count);

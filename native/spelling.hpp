@@ -1,4 +1,4 @@
-// The positions of a text where it was spelled as at its end: the answers of plain/spelling.py.
+// The positions of a text where it was spelled like its end: the answers of plain/spelling.py.
 #pragma once
 #include <cstring>
 
@@ -15,7 +15,7 @@ class TokenBytes {
         bytes_.insert(bytes_.end(), bytes, bytes + size);
         starts_.push_back(bytes_.size());
     }
-    void append_to(std::vector<uint8_t>& text, int32_t token) const {  // an id beyond the vocabulary has none
+    void append_to(std::vector<uint8_t>& text, int32_t token) const {  // an id beyond the vocabulary has no bytes
         if (size_t(token) + 1 < starts_.size())
             text.insert(text.end(), bytes_.begin() + starts_[token], bytes_.begin() + starts_[token + 1]);
     }
@@ -38,7 +38,7 @@ class SpelledIndex {
         int length = LEAST_BYTES - 1, found = position;
         for (int i = 0; i < MAX_SPELLED && position >= 0 && length < MAX_BYTES; i++) {
             const uint8_t* begin = text_.data() + positions_[position].begin;
-            // Only one that also agrees just before the best agreement can beat it.
+            // Only an occurrence that also agrees just before the best agreement can beat it.
             if (begin[-1 - length] == end[-1 - length]) {
                 int agreeing = 0;
                 while (agreeing < MAX_BYTES && begin[-1 - agreeing] == end[-1 - agreeing]) agreeing++;
@@ -54,7 +54,7 @@ class SpelledIndex {
     }
 
   private:
-    // Of a token: where its bytes begin, and the token before it after the same LEAST_BYTES bytes, or -1.
+    // Of a token: where its bytes begin, and the previous token after the same LEAST_BYTES bytes, or -1.
     struct Position {
         int32_t begin, previous;
     };
@@ -68,7 +68,7 @@ class SpelledIndex {
         });
     }
 
-    // Takes in what is new: a row whose tokens match pays nothing for it.
+    // Reads what is new. Called only for a lookup, so a row whose tokens match pays nothing for it.
     void read() {
         for (int position = int(positions_.size()); position < index_.size(); position++) {
             if (text_.size() > size_t(INT32_MAX))
@@ -84,7 +84,8 @@ class SpelledIndex {
 
     const SuffixIndex& index_;
     const TokenBytes& vocabulary_;
-    std::vector<uint8_t> text_ = std::vector<uint8_t>(MAX_BYTES);  // so nobody needs to look whether it begins there
+    // It begins with padding, so that no comparison must check for the beginning.
+    std::vector<uint8_t> text_ = std::vector<uint8_t>(MAX_BYTES);
     std::vector<Position> positions_;
     Positions latest_;
 };

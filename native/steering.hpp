@@ -1,4 +1,4 @@
-// What a row's grammar says while a draft is made: `Steering` of drafting/types.py.
+// A row's grammar while a draft is made: `Steering` of drafting/types.py.
 #pragma once
 #include <Python.h>
 
@@ -15,7 +15,7 @@ struct Foreseen {
     int evidence;
 };
 
-// A grammar that allows everything and foresees nothing: to draft blindly is to be steered by it.
+// A grammar that allows everything and foresees nothing: blind drafting is steered by this.
 struct Unsteered {
     static constexpr bool is_blind = true;
     std::optional<Foreseen> foreseen() { return {}; }
@@ -23,7 +23,7 @@ struct Unsteered {
     bool push(int32_t) { return true; }
 };
 
-// Thrown where a Python exception is set, which is raised in its stead.
+// Thrown when a Python exception is set, which is then raised instead.
 struct PythonError : std::runtime_error {
     PythonError() : std::runtime_error("a Python exception is set") {}
 };
@@ -41,8 +41,8 @@ class PythonObject {
     PyObject* object_;
 };
 
-// A `Steering` in Python, by its three methods. While it is asked the history is not being read: whoever lets it grow
-// may be waiting for that with the interpreter's lock.
+// A `Steering` in Python, by its three methods. During a call of one the history's lock is released: a thread that
+// extends the history may be waiting for it while it holds the interpreter's lock.
 class PythonSteering {
   public:
     static constexpr bool is_blind = false;
@@ -53,7 +53,7 @@ class PythonSteering {
     std::optional<Foreseen> foreseen() { return ask(foreseen_); }
     std::optional<Foreseen> forced() { return ask(forced_); }
     bool push(int32_t token) {
-        NotReading meanwhile(reading_);
+        Unlocked meanwhile(reading_);
         PythonObject argument(PyLong_FromLong(token));
         PythonObject answer(PyObject_CallFunctionObjArgs(push_, argument.get(), nullptr));
         int is_allowed = PyObject_IsTrue(answer.get());
@@ -62,14 +62,14 @@ class PythonSteering {
     }
 
   private:
-    struct NotReading {
+    struct Unlocked {
         SharedIndex::Reading& reading;
-        explicit NotReading(SharedIndex::Reading& held) : reading(held) { reading.unlock(); }
-        ~NotReading() { reading.lock(); }
+        explicit Unlocked(SharedIndex::Reading& held) : reading(held) { reading.unlock(); }
+        ~Unlocked() { reading.lock(); }
     };
 
     std::optional<Foreseen> ask(PyObject* method) {
-        NotReading meanwhile(reading_);
+        Unlocked meanwhile(reading_);
         PythonObject answer(PyObject_CallFunctionObjArgs(method, nullptr));
         if (answer.get() == Py_None) return {};
         int token = item(answer.get(), 0), evidence = item(answer.get(), 1);

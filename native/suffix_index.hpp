@@ -1,4 +1,4 @@
-// A growing text, and where its end occurred before: the answers of plain/suffix_index.py.
+// A growing text, and the positions where its end occurred before: the answers of plain/suffix_index.py.
 #pragma once
 #include <algorithm>
 #include <climits>
@@ -17,7 +17,7 @@ struct Match {
     int length = 0, start = 0;
 };
 
-// What the model held for likely after a position, as plain/likely.py stores it: so many numbers, the likeliest first.
+// The model's likeliest tokens after a position, stored as numbers as in plain/likely.py, the likeliest first.
 constexpr int NUM_LIKELY = 4, TENTHS = 10, BITS = 4;
 constexpr int32_t NOTHING = -1;
 struct Likely {
@@ -40,13 +40,13 @@ struct End {
         tokens[count] = token;
         hashes[count++] = hash_.add(token);
     }
-    // Of another text: `end` is after its last token.
+    // Of another text; `end` points after its last token. known: number of its tokens.
     static End of(const int32_t* end, int known) {
         End found;
         while (found.count < std::min(known, MAX_ORDER)) found.add(end[-1 - found.count]);
         return found;
     }
-    // The same of its tokens, the latest first.
+    // As `of`, from tokens with the latest first.
     static End backwards(const int32_t* tokens, int known) {
         End found;
         while (found.count < std::min(known, MAX_ORDER)) found.add(tokens[found.count]);
@@ -62,10 +62,10 @@ class SuffixIndex {
     int size() const { return int(text_.size()); }
     int32_t token(int position) const { return text_[position].token; }
 
-    // Where the n-gram that ends at a position ended before, or -1; column: see `column_of`.
+    // The previous position where the n-gram that ends at `position` ended, or -1. column: see `column_of`.
     int before(int position, int column) const { return text_[position].before[column]; }
 
-    // Of so many tokens that agree: four of four or more, two of two or three, one of one.
+    // The column for a match of `length` tokens: of the last four for four or more, of the last two for two or three.
     static int column_of(int length) { return length > 3 ? 2 : length > 1 ? 1 : 0; }
 
     void extend(const int32_t* tokens, size_t count) {
@@ -87,7 +87,7 @@ class SuffixIndex {
         return longest(earlier, token_back, MAX_MATCH, max_compared);
     }
 
-    // The same for another text, which ends before `end` and has `known` tokens.
+    // As `latest_longest_match`, for another text, which ends before `end` and has `known` tokens.
     Match find(const int32_t* end, int known) const {
         auto [order, earlier] = latest(End::of(end, known));
         if (order < MAX_ORDER) return order ? Match{order, earlier + 1} : Match{};
@@ -95,13 +95,14 @@ class SuffixIndex {
         return longest(earlier, token_back, std::min(known, MAX_FOUND), MAX_FOUND);
     }
 
-    // Have `latest` wait for memory once and not for each order.
+    // Prefetches for `latest`, so that it waits for memory once, not for each order.
     void expect(const End& end) const {
         for (int order = 1; order <= end.count; order++)
             if (order != 3) latest_[order - 1].expect(end.hashes[order - 1]);
     }
 
-    // By column: where the end of another text was last, or -1. From there `before` leads to earlier occurrences.
+    // By column: the last position where the end of another text ended, or -1. From there `before` leads to earlier
+    // occurrences.
     void latest(const End& end, int found[NUM_COLUMNS]) const {
         for (int column = 0; column < NUM_COLUMNS; column++) {
             int order = 1 << column;
@@ -109,15 +110,14 @@ class SuffixIndex {
         }
     }
 
-    // How many tokens that end at a position are those of `tail`, the latest first: `least` of them are.
+    // How many tokens up to `position` agree with `tail`, the latest first: at least `least`, at most `most`.
     int num_agreeing(int position, const int32_t* tail, int known, int least, int most) const {
         int agreeing = least, limit = std::min(std::min(known, position + 1), most);
         while (agreeing < limit && text_[position - agreeing].token == tail[agreeing]) agreeing++;
         return agreeing;
     }
 
-    // Note what the model held for likely after each position from `start` on; those that the text does not have are
-    // left out.
+    // Notes the model's likeliest tokens after each position from `start` on; positions beyond the text are ignored.
     void note(int start, const int32_t* numbers, size_t count) {
         for (size_t i = 0; i < count; i++, numbers += NUM_LIKELY) {
             int position = start + int(i);
@@ -128,12 +128,12 @@ class SuffixIndex {
             for (int each = 0; each < NUM_LIKELY && numbers[each] >= 0; each++) noted.numbers[each] = numbers[each];
         }
     }
-    // What was noted of a position, or nullptr.
+    // What was noted for a position, or nullptr.
     const Likely* likely_after(int position) const {
         int at = position - noted_from_;
         return at >= 0 && at < int(likely_.size()) && likely_[at].numbers[0] >= 0 ? &likely_[at] : nullptr;
     }
-    // Positions of which something was noted.
+    // Number of positions for which something was noted.
     int num_noted() const { return num_noted_; }
 
     size_t nbytes() const {
@@ -155,8 +155,8 @@ class SuffixIndex {
         return likely_[at];
     }
 
-    // A token, and where the token, the pair and the four tokens that end there ended before, or -1: what is read of a
-    // position is in one line of memory.
+    // A token, and the previous positions where the token, the pair and the four tokens that end there ended, or -1.
+    // All that is read of a position is in one cache line.
     struct Position {
         int32_t token, before[NUM_COLUMNS];
     };
@@ -189,7 +189,7 @@ class SuffixIndex {
     struct Found {
         int order, position;
     };
-    // The longest n-gram of the end that occurred, and where it did last; order 0 where none did.
+    // The longest n-gram at the end that occurred before, and its last position; order 0 if none did.
     Found latest(const End& end) const {
         for (int order = end.count; order; order--) {
             int position = latest_[order - 1].get(slot_of(end, order));
@@ -198,13 +198,13 @@ class SuffixIndex {
         return {0, -1};
     }
 
-    // Of the occurrences of the last four tokens, the latest first, the one that agrees over the most tokens.
+    // Of the occurrences of the last four tokens, the one that agrees over the most tokens; of equals, the latest.
     template <class TokenBack>
     Match longest(int earlier, TokenBack token_back, int most, int max_compared) const {
         int length = MAX_ORDER, found = earlier;
         for (int i = 0; i < max_compared; i++) {
-            if (earlier < length || length == most) break;  // too near the beginning to beat the best, or nothing could
-            // Only one that also agrees just before the best agreement can beat it: one comparison for most.
+            if (earlier < length || length == most) break;  // too near the beginning to beat the best, or nothing can
+            // Only an occurrence that also agrees just before the best agreement can beat it: mostly one comparison.
             if (text_[earlier - length].token == token_back(length)) {
                 int agreeing = MAX_ORDER, limit = std::min(most, earlier + 1);
                 while (agreeing < limit && text_[earlier - agreeing].token == token_back(agreeing)) agreeing++;
@@ -227,7 +227,7 @@ class SuffixIndex {
     }
 
     std::vector<Position> text_;
-    std::vector<Likely> likely_;  // of the positions from the first noted one to the last: a prompt takes no room here
+    std::vector<Likely> likely_;  // from the first noted position to the last, so that a prompt takes no memory
     int noted_from_ = 0, num_noted_ = 0;
     Positions latest_[MAX_ORDER];
 };

@@ -1,4 +1,4 @@
-// How sure is a drafted token? Weighed and learnt as in plain/survival.py, to the last bit.
+// How sure is a drafted token? Estimated and learnt as in plain/survival.py, to the last bit.
 #pragma once
 #include <array>
 #include <atomic>
@@ -12,17 +12,17 @@ namespace ngramspec {
 
 constexpr double PRIOR_ODDS = -1.0, LAST_RATE = 0.015, RATE_DECAY = 0.98, LEAST_ERROR = 0.0003;
 
-// What was thought of a token: of the position in the draft that it was weighed for, counted from 0.
+// The estimate for a token, and what it takes to learn from it. position: in the draft, counted from 0.
 struct Lesson {
     double probability;
     int32_t token, position;
     Features features;
-    int16_t foreseen;  // the weight for what was foreseen, or NOT_FORESEEN
+    int16_t foreseen;  // index of the weight for what was foreseen, or NOT_FORESEEN
 };
 
 class Survival {
   public:
-    Mixer mixer;  // what is learnt of the branches of trees
+    Mixer mixer;  // what is learnt for the branches of trees
 
     double weight(int index) const { return weights_[index].load(std::memory_order_relaxed); }
     double rate(int index) const { return rates_[index].load(std::memory_order_relaxed); }
@@ -49,7 +49,7 @@ class Survival {
         return lesson;
     }
 
-    // right: the tokens that came. recent: as the lessons were weighed.
+    // right: the tokens that came. recent: the index used in `weigh`.
     void learn(const std::vector<Lesson>& lessons, const int32_t* right, int count, int recent) {
         for (const Lesson& lesson : lessons) {
             if (lesson.position >= count) break;
@@ -71,7 +71,7 @@ class Survival {
         set(feature, weight(feature) + speed * error, next);
     }
 
-    // Rows of several threads read and learn at a time: an update may be lost, and no number is half written.
+    // Rows of several threads read and learn at the same time: an update may be lost, but no number is half written.
     std::array<std::atomic<double>, NUM_WEIGHTS> weights_{}, rates_{};
 };
 

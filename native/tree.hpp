@@ -1,5 +1,5 @@
-// A draft that branches: the chain, and beside it what else has followed such contexts, the surest nodes first; or the
-// surest path alone. As plain/tree.py, whose comments say why.
+// A draft that branches: the chain, and other tokens that have followed its contexts, the surest nodes first; or only
+// the surest path. As plain/tree.py, whose comments say why.
 #pragma once
 #include "chain.hpp"
 #include "mixer.hpp"
@@ -11,8 +11,8 @@ constexpr double GROWS = 1.25, LEAST_NEAR = 0.6, MOST_NEAR = 4.0, SURE_ALONE = 0
 
 class Branches {
   public:
-    // Of the nodes of the last draft, in the order in which they were taken. is_unsure: whether a node was left out that
-    // was not sure enough.
+    // Of the nodes of the last draft, in the order in which they were taken. is_unsure: whether a node was left out
+    // because it was not sure enough.
     std::vector<int32_t> tokens, parents;
     std::vector<double> survivals;
     bool is_unsure = false;
@@ -23,40 +23,40 @@ class Branches {
         tokens.clear();
         parents.clear();
         survivals.clear();
-        thoughts_.clear();
-        waiting_.clear();
-        num_weighed_ = 0;
+        by_node_.clear();
+        open_.clear();
+        num_estimates_ = 0;
         is_unsure = false;
     }
 
-    // answer: what the history is searched for: the end of the row's text. chain: whose draft is the trunk. is_steered:
-    // the chain is, and its tokens survive as it says.
+    // answer: the end of the row's text, for which the history is searched. chain: its draft is the trunk. is_steered:
+    // whether the chain is steered; then its tokens keep their survival.
     void grow(const std::vector<int32_t>& answer, const Chain& chain, int max_nodes, double min_survival,
               bool is_steered) {
         begin(answer);
-        Branch node = THE_ROOT;
+        OpenNode node = THE_ROOT;
         for (int at = ROOT, found = 0;; at++) {
             if (at != ROOT && node.survival < GROWS * min_survival)
                 pass_over(true);
             else
-                branch(at, node, chain, min_survival, is_steered, found);
-            if (waiting_.empty() || int(tokens.size()) == max_nodes) return;
-            std::pop_heap(waiting_.begin(), waiting_.end());
-            node = waiting_.back();
-            waiting_.pop_back();
+                expand(at, node, chain, min_survival, is_steered, found);
+            if (open_.empty() || int(tokens.size()) == max_nodes) return;
+            std::pop_heap(open_.begin(), open_.end());
+            node = open_.back();
+            open_.pop_back();
             take(node);
         }
     }
 
-    // The surest path alone.
+    // Only the surest path.
     void grow_path(const std::vector<int32_t>& answer, const Chain& chain, int max_tokens, double min_survival) {
         begin(answer);
-        Branch node = THE_ROOT;
+        OpenNode node = THE_ROOT;
         for (int at = ROOT; int(tokens.size()) < max_tokens; at++) {
             Offers offers;
             offers_at(node, chain, offers);
             if (node.trunk >= 0 && !offers.count) return;  // the chain ends there
-            if (offers.count && has_last_word(offers.all[0].chance, node.survival, min_survival)) {
+            if (offers.count && decides(offers.all[0].chance, node.survival, min_survival)) {
                 pass_over(false);
                 node = {node.survival * offers.all[0].chance, offers.all[0].token, at, 0, node.trunk + 1};
             } else if (at != ROOT && node.survival < GROWS * min_survival) {
@@ -72,11 +72,11 @@ class Branches {
         }
     }
 
-    // Learn from the tokens that came what was thought at the nodes that they walk over.
+    // Learns from the committed tokens, at the nodes on their path.
     void learn(const int32_t* committed, int count) {
         int node = ROOT, size = int(tokens.size());
-        for (int i = 0; i < count && node + 1 < int(thoughts_.size()); i++) {
-            mixer_.learn(thoughts_at(node), committed[i]);
+        for (int i = 0; i < count && node + 1 < int(by_node_.size()); i++) {
+            mixer_.learn(estimates_at(node), committed[i]);
             int child = node + 1;
             while (child < size && (parents[child] != node || tokens[child] != committed[i])) child++;
             if (child == size) break;
@@ -86,19 +86,20 @@ class Branches {
     }
 
   private:
-    using Offers = Few<Offer, Chain::MOST_OFFERS>;
+    using Offers = InlineVector<ChainOffer, Chain::MOST_OFFERS>;
 
-    // A node that may be taken, in the order of finding. trunk: how many of the chain's tokens lead to it, or -1.
-    struct Branch {
+    // A node that may be taken. number: in the order in which they were found. trunk: how many of the chain's tokens
+    // lead to it, or -1 for a node off the chain.
+    struct OpenNode {
         double survival;
         int32_t token;
         int parent, number, trunk;
 
-        bool operator<(const Branch& other) const {
+        bool operator<(const OpenNode& other) const {
             return survival != other.survival ? survival < other.survival : number > other.number;
         }
     };
-    static constexpr Branch THE_ROOT{1.0, 0, ROOT, 0, 0};
+    static constexpr OpenNode THE_ROOT{1.0, 0, ROOT, 0, 0};
 
     void begin(const std::vector<int32_t>& answer) {
         forget();
@@ -108,13 +109,13 @@ class Branches {
         for (int at = int(answer.size()) - 1; at >= 0 && ends_[1].count < MOST_TOKENS; at--) ends_[1].add(answer[at]);
     }
 
-    void take(const Branch& branch) {
-        tokens.push_back(branch.token);
-        parents.push_back(branch.parent);
-        survivals.push_back(branch.survival);
+    void take(const OpenNode& node) {
+        tokens.push_back(node.token);
+        parents.push_back(node.parent);
+        survivals.push_back(node.survival);
     }
 
-    // What each text is searched for at a node.
+    // The tail to search each text for at a node.
     void tails_at(int node, Tail tails[NUM_TEXTS]) const {
         Tail path;
         for (; node != ROOT && path.count < MOST_TOKENS; node = parents[node]) path.add(tokens[node]);
@@ -125,46 +126,47 @@ class Branches {
         }
     }
 
-    static void offers_at(const Branch& node, const Chain& chain, Offers& offers) {
+    static void offers_at(const OpenNode& node, const Chain& chain, Offers& offers) {
         if (node.trunk >= 0) chain.offers_at(node.trunk, offers);
     }
 
-    // Whether the chain has it on a token that it gives this chance.
-    static bool has_last_word(double chance, double before, double min_survival) {
+    // Whether the chain's choice, to which it gives this chance, stands without mixing.
+    static bool decides(double chance, double before, double min_survival) {
         double survival = before * chance;
         bool is_near = LEAST_NEAR * min_survival <= survival && survival <= MOST_NEAR * min_survival;
         return chance > SURE_ALONE || !is_near;
     }
 
-    // Nothing is thought at the next node.
+    // There are no estimates at the next node.
     void pass_over(bool was_unsure) {
-        thoughts_.emplace_back();
+        by_node_.emplace_back();
         is_unsure = is_unsure || was_unsure;
     }
 
-    // What may follow the node `at`. No more tokens are weighed than can be sure enough, and one.
-    const Thoughts& think(int at, const Branch& node, const Offers& offers, double min_survival, int walked) {
+    // The estimates for the tokens that may follow the node `at`; at most one token more is weighed than can be sure
+    // enough.
+    const Estimates& estimate(int at, const OpenNode& node, const Offers& offers, double min_survival, int walked) {
         Tail tails[NUM_TEXTS];
         tails_at(at, tails);
         successors_.find(texts_, tails, walked);
-        if (weighed_.size() < num_weighed_ + MOST_OFFERED) weighed_.resize(2 * num_weighed_ + MOST_OFFERED);
-        thoughts_.emplace_back();
-        thoughts_.back().first = num_weighed_;
-        Thoughts& thoughts = thoughts_at(at);
+        if (estimates_.size() < num_estimates_ + MOST_OFFERED) estimates_.resize(2 * num_estimates_ + MOST_OFFERED);
+        by_node_.emplace_back();
+        by_node_.back().first = num_estimates_;
+        Estimates& estimates = estimates_at(at);
         bool is_bounded = node.survival < (MOST_OFFERED - 1) * min_survival;
         int most = is_bounded ? int(node.survival / min_survival) + 1 : MOST_OFFERED;
-        mixer_.weigh(successors_, offers.all, offers.count, most, at == ROOT ? guesses() : Likely(), thoughts);
-        num_weighed_ += thoughts.count;
-        return thoughts;
+        mixer_.weigh(successors_, offers.all, offers.count, most, at == ROOT ? guesses() : Likely(), estimates);
+        num_estimates_ += estimates.count;
+        return estimates;
     }
 
-    Thoughts& thoughts_at(int node) {
-        Thoughts& thoughts = thoughts_[size_t(node + 1)];
-        thoughts.all = weighed_.data() + thoughts.first;
-        return thoughts;
+    Estimates& estimates_at(int node) {
+        Estimates& estimates = by_node_[size_t(node + 1)];
+        estimates.all = estimates_.data() + estimates.first;
+        return estimates;
     }
 
-    // What the model held for likely instead of the last token.
+    // The model's likeliest alternatives to the last token.
     Likely guesses() const {
         const SuffixIndex& own = *texts_[0];
         Likely found;
@@ -176,65 +178,66 @@ class Branches {
         return found;
     }
 
-    // What may follow a node waits to be taken.
-    void branch(int at, const Branch& node, const Chain& chain, double min_survival, bool is_steered, int& found) {
+    // Opens the nodes that may follow one.
+    void expand(int at, const OpenNode& node, const Chain& chain, double min_survival, bool is_steered, int& found) {
         Offers offers;
         offers_at(node, chain, offers);
-        const Thoughts& thoughts = think(at, node, offers, min_survival, WALKED);
-        if (is_steered && offers.count) return branch_beside(at, node, offers, thoughts, min_survival, found);
-        for (int i = 0; i < thoughts.count; i++) wait(child(at, node, thoughts, i), min_survival, found);
+        const Estimates& estimates = estimate(at, node, offers, min_survival, WALKED);
+        if (is_steered && offers.count) return expand_beside(at, node, offers, estimates, min_survival, found);
+        for (int i = 0; i < estimates.count; i++) leave_open(child(at, node, estimates, i), min_survival, found);
     }
 
-    // As `branch`, after a node of a steered chain: what it drafts survives as it says, the rest is shared. Of what it is
-    // offered, it drafts the surest token that its grammar allows; surer ones are refused.
-    void branch_beside(int at, const Branch& node, const Offers& offers, const Thoughts& thoughts, double min_survival,
-                       int& found) {
+    // As `expand`, after a node of a steered chain: its token keeps its survival, others share the rest. The chain
+    // drafts the surest offered token that its grammar allows; surer ones were refused.
+    void expand_beside(int at, const OpenNode& node, const Offers& offers, const Estimates& estimates,
+                       double min_survival, int& found) {
         double chance = offers.all[0].chance, rest = 1.0 - chance, total = 0.0;
         auto is_refused = [&](int number) { return number < offers.count && offers.all[number].chance > chance; };
-        for (int i = 1; i < thoughts.count; i++)
-            if (!is_refused(i)) total += thoughts.all[i].chance;
+        for (int i = 1; i < estimates.count; i++)
+            if (!is_refused(i)) total += estimates.all[i].chance;
         total = std::max(rest, total);
-        wait({node.survival * chance, offers.all[0].token, at, 0, node.trunk + 1}, min_survival, found);
-        for (int i = 1; i < thoughts.count; i++) {
+        leave_open({node.survival * chance, offers.all[0].token, at, 0, node.trunk + 1}, min_survival, found);
+        for (int i = 1; i < estimates.count; i++) {
             if (is_refused(i)) continue;
-            const Weighed& other = thoughts.all[i];
-            wait({node.survival * (other.chance / total * rest), other.token, at, 0, -1}, min_survival, found);
+            const Estimate& other = estimates.all[i];
+            leave_open({node.survival * (other.chance / total * rest), other.token, at, 0, -1}, min_survival, found);
         }
     }
 
-    void wait(Branch next, double min_survival, int& found) {
+    void leave_open(OpenNode next, double min_survival, int& found) {
         if (next.survival < min_survival) {
             is_unsure = true;
             return;
         }
         next.number = found++;
-        waiting_.push_back(next);
-        std::push_heap(waiting_.begin(), waiting_.end());
+        open_.push_back(next);
+        std::push_heap(open_.begin(), open_.end());
     }
 
     // Goes on to the surest token that may follow the node; returns whether there is one.
-    bool surest(int at, Branch& node, const Offers& offers, double min_survival) {
-        const Thoughts& thoughts = think(at, node, offers, min_survival, WALKED_BY_CHAINS);
-        if (!thoughts.count) return false;
-        auto is_less = [](const Weighed& one, const Weighed& other) { return one.chance < other.chance; };
-        node = child(at, node, thoughts, int(std::max_element(thoughts.begin(), thoughts.end(), is_less) - thoughts.all));
+    bool surest(int at, OpenNode& node, const Offers& offers, double min_survival) {
+        const Estimates& estimates = estimate(at, node, offers, min_survival, WALKED_BY_CHAINS);
+        if (!estimates.count) return false;
+        auto is_less = [](const Estimate& one, const Estimate& other) { return one.chance < other.chance; };
+        const Estimate* best = std::max_element(estimates.begin(), estimates.end(), is_less);
+        node = child(at, node, estimates, int(best - estimates.all));
         return true;
     }
 
-    static Branch child(int at, const Branch& node, const Thoughts& thoughts, int number) {
-        const Weighed& weighed = thoughts.all[number];
-        int trunk = thoughts.is_trunk && !number ? node.trunk + 1 : -1;
-        return {node.survival * (weighed.chance / thoughts.total), weighed.token, at, 0, trunk};
+    static OpenNode child(int at, const OpenNode& node, const Estimates& estimates, int number) {
+        const Estimate& chosen = estimates.all[number];
+        int trunk = estimates.is_trunk && !number ? node.trunk + 1 : -1;
+        return {node.survival * (chosen.chance / estimates.total), chosen.token, at, 0, trunk};
     }
 
     const SuffixIndex* const texts_[NUM_TEXTS];
     Mixer& mixer_;
     Tail ends_[NUM_TEXTS];
     Successors successors_;
-    std::vector<Thoughts> thoughts_;  // of the root and each node
-    std::vector<Weighed> weighed_;    // what they consist of
-    size_t num_weighed_ = 0;
-    std::vector<Branch> waiting_;  // a heap
+    std::vector<Estimates> by_node_;  // of the root and each node
+    std::vector<Estimate> estimates_;    // of all nodes
+    size_t num_estimates_ = 0;
+    std::vector<OpenNode> open_;  // a heap
 };
 
 }  // namespace ngramspec

@@ -40,7 +40,7 @@ FLOORS = {
 
 WINGS = {
     "hf": ["types", "seam", "facts", "choice", "rows", "target", "trials", "entry", "engine"],
-    "serve": ["settings", "wire", "text", "structure", "engine", "asking", "app"],
+    "serve": ["settings", "wire", "text", "structure", "engine", "endpoints", "app"],
 }
 """Of a room, from the lowest to the highest; the modules beside them lie below them."""
 

@@ -14,7 +14,7 @@ from transformers import MambaConfig, MambaForCausalLM
 from ngramspec.bench import Request, bench
 from ngramspec.bench.arms import LOOKUP, OURS, PLAIN, Arm, Call, lookup_refusal
 from ngramspec.bench.results import measured
-from ngramspec.bench.turns import Answer, call_of, num_calls, take_turns, taking
+from ngramspec.bench.turns import Answer, arms_for, call_of, num_calls, take_turns
 from ngramspec.pico import load_pico
 from ngramspec.pico.demo_inputs import demo_inputs
 from ngramspec.simulate.page import page
@@ -45,7 +45,7 @@ def test_all_arms_write_the_text_of_plain_decoding_and_drafts_are_accepted_and_r
 ) -> None:
     model, requests = pico
     told: list[int] = []
-    made = bench(model, requests, [2, 1], max_new_tokens=ROOM, pad_token=0, clock=Ticks(), told=told.append)
+    made = bench(model, requests, [2, 1], max_new_tokens=ROOM, pad_token=0, clock=Ticks(), progress=told.append)
     one, two = made.found.results
     assert (1, 2) == (one.load, two.load)
     assert {LOOKUP: 3, OURS: 3} == one.total.identical
@@ -105,9 +105,16 @@ def test_each_arm_decodes_each_request_once_and_begins_as_often_as_the_others(
     for size in sizes:
         noted.clear()
         found = take_turns(
-            model, arms, requests, size, max_new_tokens=4, pad_token=PAD, clock=Ticks(), told=lambda: told.append(None)
+            model,
+            arms,
+            requests,
+            size,
+            max_new_tokens=4,
+            pad_token=PAD,
+            clock=Ticks(),
+            progress=lambda: told.append(None),
         )
-        names = [arm.name for arm in taking(arms, size)]
+        names = [arm.name for arm in arms_for(arms, size)]
         assert names == list(found) == (["a", "b", "c"] if size <= 2 else ["a", "c"])
         for answers in found.values():
             assert [[7, end]] * num_requests == [each.tokens for each in answers]

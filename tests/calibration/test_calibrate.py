@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from ngramspec import CostsError, Speculator
 from ngramspec.calibration import calibrate, fitted_passes, model
 from ngramspec.calibration.fitting import errors, shape_of
-from ngramspec.calibration.model import contexts_of, num_told
+from ngramspec.calibration.model import contexts_of, num_reports
 from ngramspec.decoding import FITS, Clock, DraftingPrices, HostPrices, PassPrices, Plan, Reading, Shape
-from ngramspec.decoding.calibrated import Calibration, Measured, read_calibration
+from ngramspec.decoding.calibration_file import Calibration, MeasuredPass, read_calibration
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Draft
 from ngramspec.guards import Vocabulary
@@ -37,9 +37,10 @@ REQUEST = 3e-3
 PRICE = st.just(0.0) | st.floats(1e-6, 1e-2)
 
 
-def measured_by(prices: PassPrices) -> list[Measured]:
+def measured_by(prices: PassPrices) -> list[MeasuredPass]:
     return [
-        Measured(*shape, prices.seconds(Shape(shape[0], shape[1], shape[0] * shape[1], shape[2]))) for shape in SHAPES
+        MeasuredPass(*shape, prices.seconds(Shape(shape[0], shape[1], shape[0] * shape[1], shape[2])))
+        for shape in SHAPES
     ]
 
 
@@ -60,12 +61,12 @@ def test_a_fit_needs_a_pass() -> None:
 
 @given(st.lists(st.floats(1e-4, 1.0), min_size=len(SHAPES), max_size=len(SHAPES)))
 def test_no_price_of_any_fit_is_below_0_and_none_of_one_price_is_better(seconds: Rows[float]) -> None:
-    measured = [Measured(*shape, each) for shape, each in zip(SHAPES, seconds, strict=True)]
+    measured = [MeasuredPass(*shape, each) for shape, each in zip(SHAPES, seconds, strict=True)]
     found = fitted_passes(measured)
     assert off(found, measured) <= off(PassPrices(base=min(seconds), pads=True), measured) + 1e-9
 
 
-def off(prices: PassPrices, measured: Rows[Measured]) -> float:
+def off(prices: PassPrices, measured: Rows[MeasuredPass]) -> float:
     return sum((prices.seconds(shape_of(each)) / each.seconds - 1.0) ** 2 for each in measured)
 
 
@@ -101,12 +102,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> tuple[PassPrices, Clock]:
 def test_the_prices_of_a_machine_are_found_by_its_passes(machine: tuple[PassPrices, Clock]) -> None:
     prices, clock = machine
     told = []
-    found = calibrate(tiny("llama"), "tiny", SIZES, told=lambda: told.append(1), clock=clock)
+    found = calibrate(tiny("llama"), "tiny", SIZES, progress=lambda: told.append(1), clock=clock)
     decoding = Shape(2, 4, 8, 50)
     assert prices.seconds(decoding) == pytest.approx(found.passes.seconds(decoding), rel=0.02)
     assert found.fit_error["worst"] < 0.05
-    assert HostPrices(of_request=pytest.approx(REQUEST)) == found.host
-    assert num_told(*SIZES) == len(told)
+    assert pytest.approx(REQUEST) == found.host.of_request
+    assert HostPrices(of_request=found.host.of_request) == found.host
+    assert num_reports(*SIZES) == len(told)
     decoded = {(each.rows, each.columns) for each in found.measured if each.context}
     assert {(rows, columns) for rows in (1, 3) for columns in (1, 2, 5)} == decoded
 

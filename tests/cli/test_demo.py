@@ -13,7 +13,7 @@ ESCAPE = "\x1b["
 
 @pytest.fixture(autouse=True)
 def _one_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ngramspec.cli.trial.ROUNDS", 1)  # times are not tested
+    monkeypatch.setattr("ngramspec.cli.demo_job.ROUNDS", 1)  # times are not tested
 
 
 def test_the_packaged_model_writes_plain_decodings_texts_in_fewer_passes(run: Command) -> None:

@@ -12,10 +12,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from ngramspec.cli.compare import Comparison
+from ngramspec.cli.demo_job import JobResult
+from ngramspec.cli.demo_report import DemoReport
 from ngramspec.cli.models import Loaded
 from ngramspec.cli.render import ACCEPTED, difference, drafted_text, indented, show_table
-from ngramspec.cli.report import Report
-from ngramspec.cli.trial import Result
 from ngramspec.pico.demo_inputs import DemoInput
 from ngramspec.stats import Counters
 
@@ -80,7 +80,7 @@ def shown(console: Console, *seconds: float) -> str:
     tokenizer = bytes_tokenizer()
     seconds = seconds or (0.2,)
     job = DemoInput("edit", "somewhere", "### repeat\nabcd\n### answer\n", "abcd")
-    result = Result(
+    result = JobResult(
         job,
         answer="abcd",
         tokens=tokenizer.encode("abcd"),
@@ -91,7 +91,7 @@ def shown(console: Console, *seconds: float) -> str:
         identical=True,
     )
     model: Any = SimpleNamespace(num_parameters=lambda: 1, dtype="torch.float32", device=SimpleNamespace(type="cpu"))
-    report = Report(console, Loaded("tiny", model, tokenizer))
+    report = DemoReport(console, Loaded("tiny", model, tokenizer))
     report.begin(None, [job])
     report.show(result)
     report.end([result])

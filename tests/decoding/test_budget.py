@@ -20,9 +20,9 @@ from ngramspec.decoding import (
     fitted,
 )
 from ngramspec.decoding.budget import MOST_GUESSED, SURE
+from ngramspec.decoding.column_prices import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.drafting_time import NOTHING
 from ngramspec.decoding.gains import LEAD, LEAD_SHARE, sure_of_all
-from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY, Trials
 from ngramspec.decoding.way import Way
@@ -57,7 +57,7 @@ def allotted(
 
 def least(budget: Budget, shape: Shape, costs: Costs) -> float:
     """The lowest survival that makes a token worth drafting by the drafter alone."""
-    return budget.terms([], shape, costs).least[Way.BLIND]
+    return budget.terms([], shape, costs).min_survivals[Way.BLIND]
 
 
 def price(drafts: list[Draft], lengths: tuple[int, ...], costs: Costs) -> float:
@@ -256,7 +256,7 @@ def test_a_token_must_pay_for_its_own_drafting_in_the_way_in_which_it_is_drafted
     for num_tokens in (0, 8 * 100) * 50:
         costs.record_drafting(Way.BLIND, 8 * 0.001 + num_tokens * 0.02, 8, num_tokens)
         costs.record_drafting(Way.STEERED, 8 * 0.001 + num_tokens * 0.03, 8, num_tokens)
-    found = budget.terms([], alone(8), costs).least
+    found = budget.terms([], alone(8), costs).min_survivals
     assert found == pytest.approx([8 * 0.01, 8 * (0.01 + 0.02), 8 * (0.01 + 0.03)], rel=1e-2)
     assert NOTHING == fitted("h100-8b", 8).drafting()
 

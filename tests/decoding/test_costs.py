@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
+from ngramspec.decoding.column_prices import DEAREST, FIRST_GUESS, HALF_LIFE, NUM_ENOUGH, NUM_KEPT, ColumnPrices
 from ngramspec.decoding.drafting_time import MEMORY as DRAFTS_KEPT
 from ngramspec.decoding.drafting_time import NOTHING, DraftingPrice, DraftingTime
-from ngramspec.decoding.growth import DEAREST, FIRST_GUESS, HALF_LIFE, NUM_ENOUGH, NUM_KEPT, Growth
 from ngramspec.decoding.isotonic import rising
 from ngramspec.decoding.measured_costs import FIRST_REACH
 from ngramspec.decoding.plain_time import STALE
@@ -402,12 +402,12 @@ def test_any_costs_are_the_same_once_they_were_saved(passes: list[tuple[int, int
 
 
 def test_a_new_group_takes_over_only_prices_that_were_measured_often_enough() -> None:
-    known = Growth()
+    known = ColumnPrices()
     for _ in range(NUM_ENOUGH):
         known.record(2, 1.3)
     known.record(4, 3.0)
-    assert Growth(known).of(2)[-1] == pytest.approx(1.3)
-    assert 4 == Growth(known).reach == Growth(Growth(known)).reach < known.reach
+    assert ColumnPrices(known).of(2)[-1] == pytest.approx(1.3)
+    assert 4 == ColumnPrices(known).reach == ColumnPrices(ColumnPrices(known)).reach < known.reach
 
 
 def test_a_published_fit_counts_tokens() -> None:

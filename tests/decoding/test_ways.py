@@ -13,7 +13,7 @@ from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY
 from ngramspec.decoding.way import Way
-from ngramspec.decoding.ways import Ways
+from ngramspec.decoding.way_chooser import WayChooser
 from ngramspec.drafting import Draft, NoDraftsSession, TokenArray
 from ngramspec.guards import Guard
 from ngramspec.replay import GuardedRow
@@ -31,7 +31,7 @@ def row(*, is_guarded: bool = False, call: Together | None = None) -> Row:
 
 
 def served(
-    ways: Ways, rows: Sequence[Row], gains: Sequence[Gains], seconds: Sequence[float], passes: int
+    ways: WayChooser, rows: Sequence[Row], gains: Sequence[Gains], seconds: Sequence[float], passes: int
 ) -> list[list[Way]]:
     """The ways of each pass; a plain pass takes a second, which is worth as many tokens as there are rows.
 
@@ -56,28 +56,28 @@ def shares(found: list[list[Way]], index: int) -> dict[Way, float]:
 
 
 def test_a_row_is_drafted_for_as_long_as_that_gains_more_than_its_time_is_worth() -> None:
-    drafted = served(Ways(), [row()], [{BLIND: 1}], [0.0, 0.1, 0.0], 200)
+    drafted = served(WayChooser(), [row()], [{BLIND: 1}], [0.0, 0.1, 0.0], 200)
     assert 1.0 == shares(drafted, 0)[BLIND]
-    dear = served(Ways(), [row()], [{BLIND: 1}], [0.0, 1.9, 0.0], 2000)
+    dear = served(WayChooser(), [row()], [{BLIND: 1}], [0.0, 1.9, 0.0], 2000)
     assert shares(dear[500:], 0)[BLIND] < 0.03
 
 
 def test_each_of_two_rows_under_a_grammar_is_drafted_for_in_its_own_way() -> None:
     gains = [{STEERED: 6, BLIND: 1}, {STEERED: 1, BLIND: 1}]
-    found = served(Ways(), [row(is_guarded=True) for _ in gains], gains, [0.0, 0.001, 0.5], 2000)
+    found = served(WayChooser(), [row(is_guarded=True) for _ in gains], gains, [0.0, 0.001, 0.5], 2000)
     assert shares(found[200:], 0)[STEERED] > 0.95
     assert shares(found[200:], 1)[BLIND] > 0.8
 
 
 def test_where_steering_costs_nothing_more_nothing_else_is_tried() -> None:
-    found = served(Ways(), [row(is_guarded=True)], [{STEERED: 0, BLIND: 9}], [0.0, 0.0, 0.0], 200)
+    found = served(WayChooser(), [row(is_guarded=True)], [{STEERED: 0, BLIND: 9}], [0.0, 0.0, 0.0], 200)
     assert 1.0 == shares(found, 0)[STEERED]
 
 
 @pytest.mark.parametrize(("seconds", "way"), [([0.0, 0.001, 0.002], STEERED), ([0.0, 0.001, 5.0], BLIND)])
 def test_no_row_locks_itself_out(seconds: list[float], way: Way) -> None:
     """Nothing gains for a long while, then steering does, and then a blind draft as well."""
-    ways, rows = Ways(), [row(is_guarded=True) for _ in range(4)]
+    ways, rows = WayChooser(), [row(is_guarded=True) for _ in range(4)]
     served(ways, rows, [{STEERED: 0, BLIND: 0}] * 4, [0.0, 0.5, 0.5], 3000)
     after = served(ways, rows, [{STEERED: 4, BLIND: 3}] * 4, seconds, 3 * LONGEST_WAIT)[2 * LONGEST_WAIT :]
     assert all(shares(after, index)[way] > 0.9 for index in range(4))
@@ -85,7 +85,7 @@ def test_no_row_locks_itself_out(seconds: list[float], way: Way) -> None:
 
 def test_a_way_that_is_rarely_affordable_is_found_again() -> None:
     """Each trial costs nearly all credit, so that prices are due for one whenever a way can be tried."""
-    ways, rows, seconds = Ways(), [row()], [0.0, 1.9, 0.0]
+    ways, rows, seconds = WayChooser(), [row()], [0.0, 1.9, 0.0]
     assert shares(served(ways, rows, [{BLIND: 0}], seconds, 3000)[500:], 0)[BLIND] < 0.01
     after = served(ways, rows, [{BLIND: 9}], seconds, 8 * LONGEST_WAIT)
     assert shares(after[7 * LONGEST_WAIT :], 0)[BLIND] > 0.9
@@ -93,7 +93,7 @@ def test_a_way_that_is_rarely_affordable_is_found_again() -> None:
 
 def test_trials_take_no_more_than_their_credit_and_one_in_a_long_while() -> None:
     passes, rows = 4 * LONGEST_WAIT, [row(is_guarded=True) for _ in range(4)]
-    found = served(Ways(), rows, [{STEERED: 0, BLIND: 0}] * 4, [0.0, 0.1, 0.3], passes)[200:]
+    found = served(WayChooser(), rows, [{STEERED: 0, BLIND: 0}] * 4, [0.0, 0.1, 0.3], passes)[200:]
     lost = sum((0.1, 0.3)[way - 1] for each in found for way in each if way is not NONE)
     waits = 1 + passes / LONGEST_WAIT
     # One that serves the prices as well comes before one that is charged.
@@ -102,18 +102,18 @@ def test_trials_take_no_more_than_their_credit_and_one_in_a_long_while() -> None
 
 def test_a_row_in_step_is_always_drafted_for() -> None:
     rows = [row(call=Together(in_step=True)), row()]
-    found = served(Ways(), rows, [{BLIND: 0}] * 2, [0.0, 0.9, 0.0], 100)
+    found = served(WayChooser(), rows, [{BLIND: 0}] * 2, [0.0, 0.9, 0.0], 100)
     assert 1.0 == shares(found, 0)[BLIND]
     assert shares(found[20:], 1)[BLIND] < 0.2
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda ways: pickle.loads(pickle.dumps(ways))])
-def test_a_copy_begins_with_nothing_measured(copied: Callable[[Ways], Ways]) -> None:
-    ways = Ways()
+def test_a_copy_begins_with_nothing_measured(copied: Callable[[WayChooser], WayChooser]) -> None:
+    ways = WayChooser()
     served(ways, [row()], [{BLIND: 0}], [0.0, 0.9, 0.0], 100)
     gains, seconds = [{BLIND: 0}], [0.0, 0.9, 0.0]
-    assert served(copied(ways), [row()], gains, seconds, 50) == served(Ways(), [row()], gains, seconds, 50)
-    assert served(ways, [row()], gains, seconds, 50) != served(Ways(), [row()], gains, seconds, 50)
+    assert served(copied(ways), [row()], gains, seconds, 50) == served(WayChooser(), [row()], gains, seconds, 50)
+    assert served(ways, [row()], gains, seconds, 50) != served(WayChooser(), [row()], gains, seconds, 50)
 
 
 def test_a_fixed_budget_steers_whatever_can_be_steered() -> None:

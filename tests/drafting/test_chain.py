@@ -164,7 +164,7 @@ def test_a_copy_at_its_matchs_position_is_merged_into_it() -> None:
     chain = drafted([1, 2, 3, 4, 5, 6, 7, 8], answer=[1, 2, 3, 4, 5], most=2)
     match, _, copy, _, _ = chain._pointers
     assert match.start == 7  # both have read on from there
-    assert 0b101 == match.speaking
+    assert 0b101 == match.offering
     assert copy.start != match.start
 
 

@@ -70,14 +70,14 @@ def test_both_cores_have_every_name_that_is_declared(owner: str | None, name: st
 def test_lessons_survive_pickling_and_are_checked_before_they_are_taken_over() -> None:
     survival = compiled.Survival()
     again = pickle.loads(pickle.dumps(survival))
-    assert [survival.lessons().tobytes(), survival.mixing().tobytes()] == [
-        again.lessons().tobytes(),
+    assert [survival.parameters().tobytes(), survival.mixing().tobytes()] == [
+        again.parameters().tobytes(),
         again.mixing().tobytes(),
     ]
-    with pytest.raises(ValueError, match=r"lessons must be float64\[2, 1683\], got float64\[2, 3\]"):
+    with pytest.raises(ValueError, match=r"parameters must be float64\[2, 1683\], got float64\[2, 3\]"):
         survival.take_over(np.zeros((2, 3)), survival.mixing())
     with pytest.raises(ValueError, match=r"mixing must be float64\[\d+\], got float64\[3\]"):
-        survival.take_over(survival.lessons(), np.zeros(3))
+        survival.take_over(survival.parameters(), np.zeros(3))
 
 
 @pytest.mark.parametrize("make", [compiled.SuffixIndex, lambda: row_of([1, 2, 3])], ids=["index", "row"])

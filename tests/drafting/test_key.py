@@ -99,9 +99,9 @@ def test_every_weight_is_of_one_feature_and_the_prior_has_one_for_each() -> None
     steps = [step / NUM_RECENT for step in range(NUM_RECENT + 1)]
     recent = {recent_index(share) + longest for share in steps for longest in range(NUM_BUCKETS + 1)}
     foreseen = {
-        foreseen_index(evidence, speaks) + by_match
+        foreseen_index(evidence, is_foreseen) + by_match
         for evidence in range(NUM_EVIDENCE)
-        for speaks in (False, True)
+        for is_foreseen in (False, True)
         for by_match in (0, 1)
     }
     parts = [alone, pairs, recent, {*AHEAD}, foreseen]

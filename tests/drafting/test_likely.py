@@ -92,8 +92,8 @@ def test_what_the_model_said_is_that_of_the_latest_longest_context_of_which_it_i
 def test_of_tokens_that_nobody_else_offers_the_likely_ones_come_last_and_are_learnt() -> None:
     mixer, guesses = Mixer(), tuple(noted([7, 8, 5])[:, 0].tolist())
     own = [{5: 2, 6: 1}]
-    weighed = mixer.weigh(own, [], {}, 12, guesses=guesses)
-    assert [5, 6, 7, 8] == [each.token for each in weighed]
+    estimates = mixer.weigh(own, [], {}, 12, guesses=guesses)
+    assert [5, 6, 7, 8] == [each.token for each in estimates]
     assert [5, 6, 7] == [each.token for each in mixer.weigh(own, [], {}, 3, guesses=guesses)]
     for _ in range(50):
         mixer.learn(mixer.weigh(own, [], {}, 12, guesses=guesses), 7)

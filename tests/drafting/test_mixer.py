@@ -19,17 +19,17 @@ def test_any_contexts_give_chances_to_what_they_and_the_chain_offer(
     own: list[Counts], past: list[Counts], offers: dict[int, float]
 ) -> None:
     mixer = Mixer()
-    weighed = mixer.weigh(own, past, offers)
-    tokens = [each.token for each in weighed]
+    estimates = mixer.weigh(own, past, offers)
+    tokens = [each.token for each in estimates]
     assert [*offers] == tokens[: len(offers)]
     known = {token for counts in (*own, *past) for token in counts} | {*offers}
     assert len({*tokens}) == len(tokens)
     assert min(len(known), MOST_OFFERED) == len(tokens)
     assert {*tokens} <= known
     for right in tokens[:2]:
-        mixer.learn(weighed, right)
+        mixer.learn(estimates, right)
     again = mixer.weigh(own, past, offers)
-    assert all(LEAST_CHANCE <= each.chance <= 1.0 - LEAST_CHANCE for each in (*weighed, *again))
+    assert all(LEAST_CHANCE <= each.chance <= 1.0 - LEAST_CHANCE for each in (*estimates, *again))
 
 
 def chance(mixer: Mixer, own: list[Counts], token: int, offers: dict[int, float] | None = None) -> float:
@@ -49,9 +49,9 @@ def test_a_chance_becomes_as_high_as_the_token_is_often_right() -> None:
         mixer, own = Mixer(), [{1: 3, 2: 1}, {1: 2}]
         chances: deque[float] = deque(maxlen=400)
         for number in range(2000):
-            weighed = mixer.weigh(own, [], {})
-            chances.append(weighed[0].chance)
-            mixer.learn(weighed, 1 if number * share % 1.0 < share - 1e-9 else 2)
+            estimates = mixer.weigh(own, [], {})
+            chances.append(estimates[0].chance)
+            mixer.learn(estimates, 1 if number * share % 1.0 < share - 1e-9 else 2)
         assert share == pytest.approx(sum(chances) / len(chances), abs=0.03)
 
 

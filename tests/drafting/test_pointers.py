@@ -32,14 +32,14 @@ def test_a_match_speaks_for_the_copy_that_joined_it_as_long_as_there_is_text(
     joined = pointer_at(start, 0, lengths[0])
     joined.join(pointer_at(start, 2, lengths[1], misses))
     for token in TEXT[start:]:
-        assert 0b101 == joined.speaking
+        assert 0b101 == joined.offering
         states = [pointer.offer([]) for pointer in apart]
         assert states[0] | states[1] == joined.offer([])
         assert [token] * 3 == [pointer.token for pointer in (joined, *apart)]
         for pointer in (joined, *apart):
             pointer.advance()
     joined.offer([7])  # after the text the match alone goes on, with what was drafted
-    assert (7, 1) == (joined.token, joined.speaking)
+    assert (7, 1) == (joined.token, joined.offering)
 
 
 @pytest.mark.parametrize(("length", "longest"), [(1, 3), (10, 12), (LONGEST - 1, LONGEST), (LONGEST + 9, LONGEST)])

@@ -110,7 +110,7 @@ class Cores:
 
     def check(self) -> None:
         """What was learnt and kept is the same, too."""
-        assert len({survival.lessons().tobytes() for survival in self.survivals}) == 1
+        assert len({survival.parameters().tobytes() for survival in self.survivals}) == 1
         assert len({survival.mixing().tobytes() for survival in self.survivals}) == 1
         assert len({history.text.tobytes() for history in self.histories}) == 1
         for pair in self.rows:

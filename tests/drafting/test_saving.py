@@ -57,7 +57,7 @@ def test_a_restart_changes_no_draft_and_no_survival(
         play(drafter, prompt, output, segment)
     drafter.save(path, "words")
     drafter.survival.take_over(
-        drafter.survival.lessons(), drafter.survival.mixing()
+        drafter.survival.parameters(), drafter.survival.mixing()
     )  # so that it works out all probabilities anew, too
     restarted = AdaptiveLookup.load(path, "words")
     assert [*drafter.segments.items()] == [*restarted.segments.items()]
@@ -78,7 +78,7 @@ def test_history_sketches_references_and_weights_are_kept(path: Path) -> None:
     index = segment.history.index
     start = drafter._segments.similar(segment, index, third)
     assert [20, 21, 22, 23, 24] == index.text[start : start + 5].tolist()  # the answer to the prompt most like it
-    assert taught().survival.lessons().tolist() == drafter.survival.lessons().tolist()
+    assert taught().survival.parameters().tolist() == drafter.survival.parameters().tolist()
 
 
 def test_any_name_of_a_segment_is_kept(path: Path) -> None:
@@ -175,7 +175,7 @@ def test_weights_for_other_features_are_learnt_anew_and_the_texts_kept(
         taught().save(path, "words")
     drafter = AdaptiveLookup.load(path, "words")
     assert {"guide": 4, "invoices": 25} == drafter.segments
-    assert AdaptiveLookup().survival.lessons().tolist() == drafter.survival.lessons().tolist()
+    assert AdaptiveLookup().survival.parameters().tolist() == drafter.survival.parameters().tolist()
 
 
 def test_a_history_of_the_time_when_segments_had_weights_of_their_own_keeps_its_texts(path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_history_of_the_time_when_segments_had_weights_of_their_own_keeps_its_
     drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, arrays)), "words")
     assert {"guide": 4, "invoices": 25} == drafter.segments
     assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
-    assert AdaptiveLookup().survival.lessons().tolist() == drafter.survival.lessons().tolist()
+    assert AdaptiveLookup().survival.parameters().tolist() == drafter.survival.parameters().tolist()
 
 
 def test_a_history_of_the_time_when_nothing_was_kept_of_mixing_keeps_its_texts(path: Path) -> None:

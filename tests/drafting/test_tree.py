@@ -86,11 +86,11 @@ def test_the_chain_is_in_the_tree_as_far_as_it_is_sure_enough(
     nodes = row._branches._grown.path(chain)
     if len(nodes) <= len(chain):  # the chain goes on, the tree does not
         left_out = chain[len(nodes) - 1]
-        weighed = row._branches._grown.weighed.get(nodes[-1])
-        if weighed is None:
+        estimates = row._branches._grown.estimates.get(nodes[-1])
+        if estimates is None:
             assert tree.survival[nodes[-1]] < least * GROWS
             return
-        chances = {each.token: each.chance / max(1.0, sum(one.chance for one in weighed)) for each in weighed}
+        chances = {each.token: each.chance / max(1.0, sum(one.chance for one in estimates)) for each in estimates}
         survival = 1.0 if nodes[-1] == ROOT else tree.survival.item(nodes[-1])
         assert survival * chances[left_out] < least
 
@@ -159,10 +159,10 @@ def test_a_path_goes_on_to_the_surest_token_near_the_threshold_and_to_the_chains
             assert drafted == token
             survival *= far
         else:
-            weighed = grown.weighed[position - 1]
-            surest = max(weighed, key=lambda each: each.chance)
+            estimates = grown.estimates[position - 1]
+            surest = max(estimates, key=lambda each: each.chance)
             assert surest.token == token
-            survival *= surest.chance / max(1.0, sum(each.chance for each in weighed))
+            survival *= surest.chance / max(1.0, sum(each.chance for each in estimates))
             is_trunk = is_trunk and drafted == token
         assert survival == pytest.approx(draft.survival.item(position))
 
@@ -193,9 +193,9 @@ def test_no_other_nodes_are_surer_than_those_of_the_tree(text: list[int], histor
     assert sorted(all_of_them.survivals, reverse=True)[:most] == some.survivals
     chances: dict[int, dict[int, float]] = {}
     for node in range(ROOT, len(all_of_them.tokens)):
-        weighed = all_of_them.weighed.get(node, [])
-        total = max(1.0, sum(each.chance for each in weighed))
-        chances[node] = {each.token: each.chance / total for each in weighed}
+        estimates = all_of_them.estimates.get(node, [])
+        total = max(1.0, sum(each.chance for each in estimates))
+        chances[node] = {each.token: each.chance / total for each in estimates}
     survivals = {ROOT: 1.0} | dict(enumerate(all_of_them.survivals))
     expected = {
         (node, token): survivals[node] * chance

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.foresight.evidence import CONTINUED, Evidence, Piece
-from ngramspec.foresight.run import LONGEST, Run, Spelled, Speller, Step, spelled
+from ngramspec.foresight.run import LONGEST, Run, SharedSpellings, Speller, Step, spelled
 from ngramspec.guards import Vocabulary
 from tests.foresight.following import steps
 from tests.guards.vocabularies import BYTES, words
@@ -97,7 +97,7 @@ def test_rows_that_share_what_they_spell_spell_as_if_alone_and_share_no_value(
     texts: list[list[Piece]], vocabulary: Vocabulary
 ) -> None:
     of_the_grammar = {Evidence.SURE, Evidence.FORCED}
-    shared = Spelled(of_the_grammar)
+    shared = SharedSpellings(of_the_grammar)
     for pieces in [*texts, *texts]:
         assert Speller(vocabulary).steps(tuple(pieces)) == Speller(vocabulary, shared).steps(tuple(pieces))
     expected = {tuple(pieces) for pieces in texts if of_the_grammar.issuperset(piece.evidence for piece in pieces)}

@@ -20,7 +20,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 def compiled_patterns(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What has been compiled, by the real compilers, with nothing kept from before."""
     found: list[str] = []
-    monkeypatch.setattr(compiling, "_kept", compiling.Kept())
+    monkeypatch.setattr(compiling, "_cache", compiling.GrammarCache())
 
     def counted(compile_source: Any) -> Any:
         def count(source: Source, vocabulary: Vocabulary, limits: Limits) -> Any:
@@ -102,7 +102,7 @@ def test_guards_are_kept_up_to_a_number_of_bytes(compiled_patterns: list[str], m
     for letter in ("a", "b", "c", "d", "a"):
         assert Guard.regex(letter * 10_000, BYTES).accepts(letter * 10_000)
     assert ["a", "b", "c", "d", "a"] == [pattern[0] for pattern in compiled_patterns]
-    assert 0 < compiling._kept._num_bytes <= compiling.MAX_KEPT_BYTES
+    assert 0 < compiling._cache._num_bytes <= compiling.MAX_KEPT_BYTES
 
 
 def test_threads_that_wait_for_a_refused_source_get_the_same_error(compiled_patterns: list[str]) -> None:

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas import prepared
-from ngramspec.guards.schemas.disjoint import are_told_apart
+from ngramspec.guards.schemas.disjoint import are_disjoint
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.reading import read
 from tests.guards.test_rewriting import APART, INSTANCES, RECURSIVE, SCHEMAS
@@ -42,7 +42,7 @@ def test_alternatives_that_are_told_apart_have_no_value_in_common(
         read_ways, definitions, validators = parts(ways, one)
     except GuardError:  # a reference in a circle
         assume(False)
-    if are_told_apart(read_ways, definitions):
+    if are_disjoint(read_ways, definitions):
         assert all(sum(each.is_valid(instance) for each in validators) <= 1 for instance in instances)
 
 
@@ -73,7 +73,7 @@ def test_what_tells_schemas_apart(ways: list[Any], expected: bool) -> None:
     tagged = {"type": "object", "required": ["b", "k"], "properties": {"k": {"const": "one"}}}
     root, definitions = read({"$defs": {"one": tagged}, "prefixItems": ways or [True]})
     assert isinstance(root, Node)
-    assert expected == are_told_apart(root["prefixItems"] if ways else [], definitions)
+    assert expected == are_disjoint(root["prefixItems"] if ways else [], definitions)
 
 
 @pytest.mark.parametrize("count", [29, 500])

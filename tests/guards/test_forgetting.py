@@ -16,8 +16,8 @@ from ngramspec.guards import Limits
 from ngramspec.guards.backends.llguidance import options_of
 from ngramspec.guards.schemas import forget
 from ngramspec.guards.source import Language, Source
-from ngramspec.guards.workers.making import question
-from ngramspec.guards.workers.making_llguidance import answer
+from ngramspec.guards.workers.llguidance_worker import answer
+from ngramspec.guards.workers.preparing import request_message
 
 PACKAGE = str(Path(ngramspec.__file__).parent)
 PATTERNS = st.sampled_from(["^[a-c]{2,9}x$", "é+[^b]", "^(ab|ba)*$", r"^\d{3}-\p{Lu}$"])
@@ -45,7 +45,7 @@ def work(schema: Any) -> tuple[Counter[str], list[bytes]]:
     gc.disable()  # finalizers of what other tests have left are no work of this one
     sys.setprofile(count)
     try:
-        answered = answer(question(source, options_of(Limits())))
+        answered = answer(request_message(source, options_of(Limits())))
     finally:
         sys.setprofile(None)
         gc.enable()

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from jsonschema import validators
 
 from ngramspec.errors import GuardError
-from ngramspec.guards.schemas import prepared, schema_text, slips
+from ngramspec.guards.schemas import prepared, schema_text, typos
 from ngramspec.guards.schemas.drafts import URIS, fault_in
-from ngramspec.guards.schemas.in_place import MAX_LINKS
 from ngramspec.guards.schemas.node import Node, stepped
 from ngramspec.guards.schemas.parsing import MAX_DEPTH, MAX_DIGITS, check, parsed
 from ngramspec.guards.schemas.reading import read
+from ngramspec.guards.schemas.reference_cycles import MAX_LINKS
 from ngramspec.guards.schemas.wellformed import fault_in_pattern
 from ngramspec.testing.hostile import malformed
 from ngramspec.testing.strategies import regexes
@@ -43,7 +43,7 @@ def test_a_schema_is_valid_where_the_metaschema_of_its_draft_says_so(draft: int,
 def test_a_malformed_schema_is_prepared_or_refused_by_name(seed: int, is_lenient: bool) -> None:
     with suppress(GuardError):
         text = schema_text(malformed(Random(seed)))
-        slips(text)
+        typos(text)
         prepared(text, "xgrammar", is_lenient)  # reading and rewriting are ours; xgrammar itself is not asked
 
 

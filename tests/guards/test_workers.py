@@ -22,8 +22,8 @@ from ngramspec.guards.source import Backend, Language, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.workers import fork_server, serving
 from ngramspec.guards.workers import pool as pools
-from ngramspec.guards.workers.making import question, read_answer
 from ngramspec.guards.workers.pool import Pool
+from ngramspec.guards.workers.preparing import read_answer, request_message
 from ngramspec.guards.workers.process import Process
 from tests.guards.vocabularies import BYTES
 
@@ -35,7 +35,7 @@ POOLS: dict[Backend, Pool] = {"llguidance": llguidance._POOL, "xgrammar": xgramm
 
 def asked(pool: Pool, text: str, limits: Limits = Limits(), language: Language = Language.REGEX) -> str:  # noqa: B008 (frozen)
     """What a worker makes of a source."""
-    answer = pool.ask(question(Source(language, text), options_of(limits)), limits)
+    answer = pool.ask(request_message(Source(language, text), options_of(limits)), limits)
     return read_answer(answer)[0].decode()
 
 

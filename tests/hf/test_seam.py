@@ -13,7 +13,7 @@ import transformers
 import ngramspec
 from ngramspec.hf import seam
 from ngramspec.hf.choice import known_processors
-from ngramspec.hf.seam import PIECES, Piece
+from ngramspec.hf.seam import PIECES, UsedName
 
 PACKAGE = Path(ngramspec.__file__).parent
 PUBLIC = {
@@ -70,13 +70,13 @@ def test_no_other_module_speaks_private_names_of_transformers(name: str) -> None
 
 @pytest.mark.parametrize("piece", PIECES, ids=str)
 def test_a_piece_that_is_missing_is_named_with_the_version_and_with_what_breaks(
-    piece: Piece, monkeypatch: pytest.MonkeyPatch
+    piece: UsedName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert piece.is_there
     gone = {"sets": "_renamed"} if piece.sets is not None else {"parameter": "renamed"}
     if piece.sets is None and piece.parameter is None:
         gone = {"name": "renamed"}
-    renamed = Piece(**{"owner": piece.owner, "name": piece.name, "breaks": piece.breaks, **gone})
+    renamed = UsedName(**{"owner": piece.owner, "name": piece.name, "breaks": piece.breaks, **gone})
     monkeypatch.setattr(seam, "PIECES", (renamed,))
     with pytest.raises(ImportError) as error:
         seam.check()

@@ -130,7 +130,7 @@ def test_what_is_learnt_of_a_tenants_rows_is_the_same_whatever_its_tokens_stand_
         play(as_written, prompt, output, salted("a", "theirs"))
         renamed_prompt, renamed_output = ([names[token] for token in text] for text in (prompt, output))
         play(renamed, renamed_prompt, renamed_output, salted("a", "theirs"))
-    assert as_written.survival.lessons().tolist() == renamed.survival.lessons().tolist()
+    assert as_written.survival.parameters().tolist() == renamed.survival.parameters().tolist()
     mine = [7, 8, 9, 7, 8, 9, 7]
     first, second = (play(each, mine, [8, 9, 7, 8], salted("a", "mine")) for each in (as_written, renamed))
     assert [draft.survival.tolist() for draft in first] == [draft.survival.tolist() for draft in second]

@@ -206,7 +206,7 @@ def test_of_trees_that_are_drafted_blindly_no_illegal_branch_goes_out(*, do_samp
         output = writer().generate(**prompts, **arguments, logits_processor=[WIDE], custom_generate=spec)
         assert plain.tolist() == output.tolist()
         branches += drafter.branches
-        for draft in knowing.judged:
+        for draft in knowing.verified:
             matcher = WIDE.matcher([EOS])
             matcher.advance(knowing.emitted[0][: draft.position])
             assert len(draft.tokens) == legal_part(Draft(np.array(draft.tokens, np.int32)), [matcher]).tokens.size

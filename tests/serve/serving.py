@@ -44,8 +44,8 @@ def text_of(tokens: list[int]) -> str:
 
 
 @dataclass
-class Told:
-    """What came back. pieces: the bodies of its messages."""
+class Reply:
+    """The answer to a request. pieces: the bodies of its messages."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -86,12 +86,12 @@ class Client:
         headers: Mapping[str, str] | None = None,
         is_complete: bool = True,
         goes_after: int | asyncio.Event | None = None,
-    ) -> Told:
+    ) -> Reply:
         """body: None for GET; bytes are sent as they are. is_complete: whether all of it is sent.
 
         goes_after: messages, or an event, after which the client goes.
         """
-        told, gone = Told(), goes_after if isinstance(goes_after, asyncio.Event) else asyncio.Event()
+        reply, gone = Reply(), goes_after if isinstance(goes_after, asyncio.Event) else asyncio.Event()
         if goes_after == 0:
             gone.set()
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -108,11 +108,11 @@ class Client:
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":
-                told.status = message["status"]
-                told.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+                reply.status = message["status"]
+                reply.headers = {name.decode(): value.decode() for name, value in message["headers"]}
             else:
-                told.pieces.append(message["body"])
-                if len(told.pieces) == goes_after:
+                reply.pieces.append(message["body"])
+                if len(reply.pieces) == goes_after:
                     gone.set()
 
         scope = {
@@ -122,13 +122,13 @@ class Client:
             "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
         }  # fmt: skip
         await self.app(scope, receive, send)
-        return told
+        return reply
 
-    async def complete(self, prompt: Any, *, goes_after: int | asyncio.Event | None = None, **fields: Any) -> Told:
+    async def complete(self, prompt: Any, *, goes_after: int | asyncio.Event | None = None, **fields: Any) -> Reply:
         """Ask for a completion."""
         return await self.ask("/v1/completions", {"model": NAME, "prompt": prompt, **fields}, goes_after=goes_after)
 
-    async def chat(self, *contents: str, **fields: Any) -> Told:
+    async def chat(self, *contents: str, **fields: Any) -> Reply:
         """Ask for the next turn of a chat."""
         messages = [{"role": "user", "content": content} for content in contents]
         return await self.ask("/v1/chat/completions", {"model": NAME, "messages": messages, **fields})

@@ -9,23 +9,23 @@ import torch
 
 from ngramspec import FixedBudget, Speculator
 from ngramspec.pico import repeat_prompt
-from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
+from tests.serve.serving import NAME, Reply, generated, pico, serving, text_of
 
 TEXT = "A cafe and a bar: one of them is open, and the other is closed."
 TASK = f"### repeat\n{TEXT}"
 PROMPT = repeat_prompt(TEXT)
 
 
-def completed(prompt: Any = PROMPT, **fields: Any) -> Told:
-    async def ask() -> Told:
+def completed(prompt: Any = PROMPT, **fields: Any) -> Reply:
+    async def ask() -> Reply:
         async with serving(spec=Speculator(budget=FixedBudget(10))) as client:
             return await client.complete(prompt, **fields)
 
     return asyncio.run(ask())
 
 
-def chatted(**fields: Any) -> Told:
-    async def ask() -> Told:
+def chatted(**fields: Any) -> Reply:
+    async def ask() -> Reply:
         async with serving() as client:
             return await client.chat(TASK, **fields)
 
@@ -50,10 +50,10 @@ def test_a_chat_is_answered_as_openai_does() -> None:
 
 
 def test_a_streamed_chat_comes_in_openais_chunks() -> None:
-    told = chatted(stream=True, stream_options={"include_usage": True})
-    first, *middle, last, counts = told.events
-    assert "text/event-stream; charset=utf-8" == told.headers["content-type"]
-    assert {first["id"]} == {event["id"] for event in told.events}
+    reply = chatted(stream=True, stream_options={"include_usage": True})
+    first, *middle, last, counts = reply.events
+    assert "text/event-stream; charset=utf-8" == reply.headers["content-type"]
+    assert {first["id"]} == {event["id"] for event in reply.events}
     assert {"role": "assistant", "content": ""} == first["choices"][0]["delta"]
     assert all(event["usage"] is None for event in (first, *middle, last))
     assert text_of(generated(PROMPT, max_new_tokens=200)) == "".join(
@@ -80,8 +80,8 @@ def test_without_being_asked_for_a_stream_has_no_counts() -> None:
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answer_says_why_it_ended(fields: dict[str, Any], finish: str, stop: str | None, stream: bool) -> None:
-    told = completed(stream=stream, **fields)
-    choice = (told.events[-1] if stream else told.json)["choices"][0]
+    reply = completed(stream=stream, **fields)
+    choice = (reply.events[-1] if stream else reply.json)["choices"][0]
     assert (finish, stop) == (choice["finish_reason"], choice["stop_reason"])
 
 
@@ -109,8 +109,8 @@ def test_prompts_may_be_token_ids() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_echo_comes_before_the_answer(stream: bool) -> None:
-    told = completed(echo=True, stream=stream)
-    bodies = told.events if stream else [told.json]
+    reply = completed(echo=True, stream=stream)
+    bodies = reply.events if stream else [reply.json]
     text = "".join(choice["text"] for body in bodies for choice in body["choices"])
     assert PROMPT + text_of(generated(PROMPT, max_new_tokens=16)) == text
 
@@ -137,14 +137,14 @@ def test_log_probabilities_are_the_models_own(fields: dict[str, Any], arguments:
     content = chatted(logprobs=True, top_logprobs=3, max_tokens=12, **fields).json["choices"][0]["logprobs"]["content"]
     names = pico()[1].convert_ids_to_tokens(tokens)
     assert len(names) == len(content)
-    for position, (token, told) in enumerate(zip(tokens, content, strict=True)):
-        assert math.isclose(float(logprobs[position, token]), told["logprob"], abs_tol=1e-5)
+    for position, (token, reply) in enumerate(zip(tokens, content, strict=True)):
+        assert math.isclose(float(logprobs[position, token]), reply["logprob"], abs_tol=1e-5)
         best = torch.topk(logprobs[position], 3).values.tolist()
         assert [True] * 3 == [
             math.isclose(one, other["logprob"], abs_tol=1e-5)
-            for one, other in zip(best, told["top_logprobs"], strict=True)
+            for one, other in zip(best, reply["top_logprobs"], strict=True)
         ]
-    assert text_of(tokens) == b"".join(bytes(told["bytes"]) for told in content).decode(errors="replace")
+    assert text_of(tokens) == b"".join(bytes(reply["bytes"]) for reply in content).decode(errors="replace")
 
 
 def test_log_probabilities_of_a_stream_are_those_of_the_whole_answer() -> None:
@@ -161,10 +161,10 @@ def test_log_probabilities_of_a_stream_are_those_of_the_whole_answer() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_completion_has_its_log_probabilities_by_column(stream: bool) -> None:
-    told = completed("### repeat\nOne two.\n### answer\n", logprobs=2, max_tokens=6, stream=stream)
+    reply = completed("### repeat\nOne two.\n### answer\n", logprobs=2, max_tokens=6, stream=stream)
     columns = [
         choice["logprobs"]
-        for body in (told.events if stream else [told.json])
+        for body in (reply.events if stream else [reply.json])
         for choice in body["choices"]
         if choice["logprobs"] is not None
     ]
@@ -179,9 +179,9 @@ def test_a_completion_has_its_log_probabilities_by_column(stream: bool) -> None:
 
 def test_a_masked_token_has_the_log_probability_that_the_model_gave_it() -> None:
     _, logprobs = raw_logprobs(PROMPT, 1)
-    told = completed(logprobs=0, max_tokens=1, structured_outputs={"choice": ["zebra"]}).json["choices"][0]
-    (token,) = pico()[1](told["text"], add_special_tokens=False).input_ids[:1]
-    assert math.isclose(float(logprobs[0, token]), told["logprobs"]["token_logprobs"][0], abs_tol=1e-5)
+    reply = completed(logprobs=0, max_tokens=1, structured_outputs={"choice": ["zebra"]}).json["choices"][0]
+    (token,) = pico()[1](reply["text"], add_special_tokens=False).input_ids[:1]
+    assert math.isclose(float(logprobs[0, token]), reply["logprobs"]["token_logprobs"][0], abs_tol=1e-5)
 
 
 def test_the_acceptance_of_an_answer_comes_with_it() -> None:
@@ -203,7 +203,7 @@ def test_speculation_can_be_switched_off_for_a_request() -> None:
 
 
 def test_models_are_listed_once_theirs_is_loaded() -> None:
-    async def ask() -> list[Told]:
+    async def ask() -> list[Reply]:
         async with serving() as client:
             return [await client.ask(path) for path in ("/v1/models", f"/v1/models/{NAME}", "/v1/models/b", "/health")]
 
@@ -219,8 +219,8 @@ def test_counts_so_far_come_with_each_chunk_where_they_are_asked_for() -> None:
     async def ask() -> list[Any]:
         async with serving() as client:
             options = {"include_usage": True, "continuous_usage_stats": True}
-            told = await client.complete("### repeat\nOne line.\n### answer\n", stream=True, stream_options=options)
-            return told.events
+            reply = await client.complete("### repeat\nOne line.\n### answer\n", stream=True, stream_options=options)
+            return reply.events
 
     *chunks, last = [event["usage"] for event in asyncio.run(ask())]
     assert {"prompt_tokens", "completion_tokens", "total_tokens"} == chunks[0].keys()

@@ -16,8 +16,8 @@ from ngramspec.decoding import Plan, Reading
 from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app.clients import EventStream
-from ngramspec.serve.asking.completion import CompletionEndpoint
-from tests.serve.serving import Client, Told, generated, pico, serving, text_of
+from ngramspec.serve.endpoints.completion import CompletionEndpoint
+from tests.serve.serving import Client, Reply, generated, pico, serving, text_of
 
 PROMPT = repeat_prompt("One client goes,\nand another one stays until the end.")
 EXPECTED = text_of(generated(PROMPT, max_new_tokens=100))
@@ -29,8 +29,8 @@ PATIENCE = 120
 
 async def nothing_is_left(client: Client) -> None:
     """All commands so far are obeyed once a later request has been answered: then no row and no answer is left."""
-    told = await client.complete(PROMPT, max_tokens=100)
-    assert EXPECTED == told.json["choices"][0]["text"]
+    reply = await client.complete(PROMPT, max_tokens=100)
+    assert EXPECTED == reply.json["choices"][0]["text"]
     engine = client.service.engine.engine
     assert engine is not None
     assert (0, 0, 0) == (engine.num_running, engine.num_waiting, client.service.admission.num_open)
@@ -40,17 +40,17 @@ async def nothing_is_left(client: Client) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("goes_after", [0, 1, 3])
 def test_the_rows_of_clients_that_go_are_free(stream: bool, goes_after: int) -> None:
-    async def go() -> list[Told]:
+    async def go() -> list[Reply]:
         async with serving(max_rows=4, max_waiting=100) as client:
             asked: Any = {"max_tokens": 100, "n": 2, "speculate": False}  # or samples would be complete in a few pieces
-            told = await asyncio.gather(
+            reply = await asyncio.gather(
                 *(client.complete(PROMPT, stream=stream, goes_after=goes_after, **asked) for _ in range(20))
             )
             await nothing_is_left(client)
-            return told
+            return reply
 
-    for told in asyncio.run(go()):
-        assert not any(b"[DONE]" in piece for piece in told.pieces)
+    for reply in asyncio.run(go()):
+        assert not any(b"[DONE]" in piece for piece in reply.pieces)
 
 
 def test_a_row_ends_with_the_step_in_which_its_client_goes() -> None:
@@ -75,8 +75,8 @@ def test_a_row_ends_with_the_step_in_which_its_client_goes() -> None:
 
             engine.step, service.engine.drop = waits, drops  # type: ignore[method-assign]
             fields = {"ignore_eos": True, "speculate": False, "metadata": {"segment": "gone"}}
-            told = await client.complete(PROMPT, max_tokens=900, stream=True, goes_after=1, **fields)
-            assert 200 == told.status
+            reply = await client.complete(PROMPT, max_tokens=900, stream=True, goes_after=1, **fields)
+            assert 200 == reply.status
             await nothing_is_left(client)
             return engine.spec.stats.segments["gone"].tokens
 
@@ -84,18 +84,18 @@ def test_a_row_ends_with_the_step_in_which_its_client_goes() -> None:
 
 
 def test_requests_above_the_bound_are_told_when_to_come_again() -> None:
-    async def go() -> list[Told]:
+    async def go() -> list[Reply]:
         async with serving(max_rows=1, max_waiting=3) as client:
-            told = await asyncio.gather(*(client.complete(PROMPT, max_tokens=100) for _ in range(6)))
+            reply = await asyncio.gather(*(client.complete(PROMPT, max_tokens=100) for _ in range(6)))
             await nothing_is_left(client)
-            return told
+            return reply
 
-    told = asyncio.run(go())
-    assert [200] * 4 + [429] * 2 == [each.status for each in told]
+    reply = asyncio.run(go())
+    assert [200] * 4 + [429] * 2 == [each.status for each in reply]
     assert ("1", "rate_limit_exceeded", "rate_limit_error") == (
-        told[-1].headers["retry-after"],
-        told[-1].error["code"],
-        told[-1].error["type"],
+        reply[-1].headers["retry-after"],
+        reply[-1].error["code"],
+        reply[-1].error["type"],
     )
 
 
@@ -127,7 +127,7 @@ SLOW: Any = {"structured_outputs": {"choice": ["yes", "no"]}}
 def test_others_do_not_wait_for_forms_that_take_long_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     compiling = SlowCompile(monkeypatch)
 
-    async def go() -> list[Told]:
+    async def go() -> list[Reply]:
         async with serving() as client:
             slow = [asyncio.create_task(client.complete(PROMPT, **SLOW)) for _ in range(20)]
             await compiling.begun()
@@ -142,7 +142,7 @@ def test_others_do_not_wait_for_forms_that_take_long_to_compile(monkeypatch: pyt
     free, regex, *slow = asyncio.run(go())
     assert EXPECTED == free.json["choices"][0]["text"]
     assert 200 == regex.status
-    assert {"yes", "no"} >= {told.json["choices"][0]["text"] for told in slow}
+    assert {"yes", "no"} >= {reply.json["choices"][0]["text"] for reply in slow}
 
 
 def test_others_do_not_wait_while_long_texts_are_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_others_do_not_wait_while_long_texts_are_tokenised(monkeypatch: pytest.M
 
     monkeypatch.setattr(CompletionEndpoint, "prompts", slow)
 
-    async def go() -> tuple[Told, list[Told]]:
+    async def go() -> tuple[Reply, list[Reply]]:
         async with serving() as client:
             long = [asyncio.create_task(client.complete("a" * (1 << 17))) for _ in range(20)]
             async with asyncio.timeout(PATIENCE):
@@ -167,7 +167,7 @@ def test_others_do_not_wait_while_long_texts_are_tokenised(monkeypatch: pytest.M
 
     other, long = asyncio.run(go())
     assert EXPECTED == other.json["choices"][0]["text"]
-    assert {"context_length_exceeded"} == {told.error["code"] for told in long}
+    assert {"context_length_exceeded"} == {reply.error["code"] for reply in long}
 
 
 def test_who_goes_while_a_form_is_compiled_keeps_a_seat_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ class Clock:
 def test_an_answer_that_is_not_complete_in_time_ends_with_an_error(stream: bool) -> None:
     clock = Clock()
 
-    async def go() -> Told:
+    async def go() -> Reply:
         async with serving(clock=clock, max_seconds=5) as client:
             engine = client.service.engine.engine
             assert engine is not None
@@ -217,20 +217,20 @@ def test_an_answer_that_is_not_complete_in_time_ends_with_an_error(stream: bool)
                 return step()
 
             engine.step = slow  # type: ignore[method-assign]
-            told = await client.complete(PROMPT, max_tokens=100, stream=stream, speculate=False)
+            reply = await client.complete(PROMPT, max_tokens=100, stream=stream, speculate=False)
             clock.now = 0.0
             await nothing_is_left(client)
-            return told
+            return reply
 
-    told = asyncio.run(go())
+    reply = asyncio.run(go())
     message = "an answer must be complete within max_seconds=5"
     if stream:
-        assert 200 == told.status
-        assert message in told.pieces[-2].decode()
-        assert not any(b"[DONE]" in piece for piece in told.pieces)
+        assert 200 == reply.status
+        assert message in reply.pieces[-2].decode()
+        assert not any(b"[DONE]" in piece for piece in reply.pieces)
     else:
-        assert (504, "timeout") == (told.status, told.error["code"])
-        assert message in told.error["message"]
+        assert (504, "timeout") == (reply.status, reply.error["code"])
+        assert message in reply.error["message"]
 
 
 class Failing(LogitsProcessor):
@@ -254,17 +254,17 @@ def test_a_failing_pass_ends_the_requests_in_it_and_no_other(monkeypatch: pytest
 
     plainly: Any = {"max_tokens": 100, "speculate": False}  # in many passes
 
-    async def go() -> list[Told]:
+    async def go() -> list[Reply]:
         async with serving(max_rows=1) as client:
             monkeypatch.setattr(RaggedTarget, "read", fails)
-            told = await asyncio.gather(*(client.complete(PROMPT, **plainly) for _ in range(3)))
+            reply = await asyncio.gather(*(client.complete(PROMPT, **plainly) for _ in range(3)))
             await nothing_is_left(client)
-            return [*told]
+            return [*reply]
 
-    told = sorted(asyncio.run(go()), key=lambda each: each.status)
-    assert [200, 200, 500] == [each.status for each in told]
-    assert [EXPECTED] * 2 == [each.json["choices"][0]["text"] for each in told[:2]]
-    assert "the model has failed: ask again" == told[2].error["message"]
+    reply = sorted(asyncio.run(go()), key=lambda each: each.status)
+    assert [200, 200, 500] == [each.status for each in reply]
+    assert [EXPECTED] * 2 == [each.json["choices"][0]["text"] for each in reply[:2]]
+    assert "the model has failed: ask again" == reply[2].error["message"]
 
 
 def test_what_fails_beside_a_pass_ends_all_requests_and_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +277,7 @@ def test_what_fails_beside_a_pass_ends_all_requests_and_no_later_one(monkeypatch
             raise RuntimeError("a defect")
         return step(self)
 
-    async def go() -> tuple[Told, Told]:
+    async def go() -> tuple[Reply, Reply]:
         async with serving() as client:
             monkeypatch.setattr(ModelEngine, "step", fails)
             failed = await client.complete(PROMPT, max_tokens=100, speculate=False)
@@ -298,28 +298,28 @@ def test_a_device_that_is_lost_ends_the_service(monkeypatch: pytest.MonkeyPatch,
         lost.to("meta")  # which has no numbers
         return read(self, plans)
 
-    async def go() -> tuple[Told, BaseException | None, Told, Told]:
+    async def go() -> tuple[Reply, BaseException | None, Reply, Reply]:
         async with serving(lambda: (lost, tokenizer)) as client:
             if is_idle:
                 lost.to("meta")
             else:
                 monkeypatch.setattr(RaggedTarget, "read", loses)
-            told = await client.complete(PROMPT)
+            reply = await client.complete(PROMPT)
             async with asyncio.timeout(PATIENCE):
                 error = await client.service.ended()
-            return told, error, await client.complete(PROMPT), await client.ask("/health")
+            return reply, error, await client.complete(PROMPT), await client.ask("/health")
 
-    told, error, later, health = asyncio.run(go())
-    assert (500 if is_idle else 503) == told.status
+    reply, error, later, health = asyncio.run(go())
+    assert (500 if is_idle else 503) == reply.status
     assert isinstance(error, Exception)
     assert (503, "the service is about to end: ask again") == (later.status, later.error["message"])
     assert (500, "dead") == (health.status, health.error["code"])
 
 
 def test_a_failing_processor_ends_its_own_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ngramspec.serve.asking.sampling.Penalties", lambda *_: Failing())
+    monkeypatch.setattr("ngramspec.serve.endpoints.sampling.Penalties", lambda *_: Failing())
 
-    async def go() -> list[Told]:
+    async def go() -> list[Reply]:
         async with serving() as client:
             return [
                 *await asyncio.gather(
@@ -334,7 +334,7 @@ def test_a_failing_processor_ends_its_own_request_alone(monkeypatch: pytest.Monk
 
 
 def test_a_service_that_ends_tells_those_that_wait() -> None:
-    async def go() -> list[Told]:
+    async def go() -> list[Reply]:
         async with serving() as client:
             waiting = asyncio.create_task(client.complete(PROMPT, max_tokens=900, ignore_eos=True, speculate=False))
             async with asyncio.timeout(PATIENCE):
@@ -343,16 +343,16 @@ def test_a_service_that_ends_tells_those_that_wait() -> None:
             await client.service.stop()
             return [await waiting, await client.complete(PROMPT)]
 
-    for told in asyncio.run(go()):
+    for reply in asyncio.run(go()):
         assert (503, "the service is about to end: ask again", "1") == (
-            told.status,
-            told.error["message"],
-            told.headers["retry-after"],
+            reply.status,
+            reply.error["message"],
+            reply.headers["retry-after"],
         )
 
 
 def test_while_the_model_is_loaded_the_service_is_alive_and_not_ready() -> None:
-    async def go() -> tuple[list[Told], Told]:
+    async def go() -> tuple[list[Reply], Reply]:
         loop, may_end = asyncio.get_running_loop(), asyncio.Event()
 
         def load() -> Any:
@@ -367,7 +367,7 @@ def test_while_the_model_is_loaded_the_service_is_alive_and_not_ready() -> None:
             return early, await client.ask("/v1/models")
 
     early, late = asyncio.run(go())
-    assert [200, 503, 200, 503] == [told.status for told in early]
+    assert [200, 503, 200, 503] == [reply.status for reply in early]
     assert "the model is being loaded: ask again" == early[1].error["message"]
     assert 200 == late.status
 
@@ -376,14 +376,14 @@ def test_a_model_that_cannot_be_loaded_is_said_and_the_service_is_dead() -> None
     def load() -> Any:
         raise OSError("no such model")
 
-    async def go() -> Told:
+    async def go() -> Reply:
         async with serving(load, waits=False) as client:
             with pytest.raises(OSError, match="no such model"):
                 await client.service.ready()
             return await client.ask("/health")
 
-    told = asyncio.run(go())
-    assert (500, "dead") == (told.status, told.error["code"])
+    reply = asyncio.run(go())
+    assert (500, "dead") == (reply.status, reply.error["code"])
 
 
 def test_a_model_that_the_engine_cannot_decode_is_refused_at_the_start() -> None:
@@ -454,16 +454,16 @@ def test_a_client_that_does_not_read_loses_its_seat() -> None:
 
 
 def test_a_body_that_does_not_come_is_a_408() -> None:
-    async def go() -> Told:
+    async def go() -> Reply:
         async with serving(max_seconds=0.01) as client:
             return await client.ask("/v1/completions", b"{", is_complete=False)
 
-    told = asyncio.run(go())
-    assert (408, "a body must come within max_seconds=0.01: send it faster") == (told.status, told.error["message"])
+    reply = asyncio.run(go())
+    assert (408, "a body must come within max_seconds=0.01: send it faster") == (reply.status, reply.error["message"])
 
 
 def test_a_client_that_goes_before_the_end_of_its_body_is_no_defect() -> None:
-    async def go() -> Told:
+    async def go() -> Reply:
         async with serving() as client:
             return await client.ask("/v1/completions", b"{", is_complete=False, goes_after=0)
 

@@ -111,11 +111,11 @@ def test_one_connection_more_than_there_may_be_is_closed_and_the_others_are_serv
                 ending.callback(clients[-1][1].close)
             further, writer = await asyncio.open_connection("127.0.0.1", port)
             ending.callback(writer.close)
-            told = [await all_of(further)]
+            reply = [await all_of(further)]
             for own, writer in clients:
                 writer.write(REQUEST)
-                told.append(await own.readline())
-            return told
+                reply.append(await own.readline())
+            return reply
 
     assert [b"", *[b"HTTP/1.1 204 No Content\r\n"] * 3] == asyncio.run(go())
 

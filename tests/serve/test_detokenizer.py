@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ngramspec.serve.asking.served import Served
+from ngramspec.serve.endpoints.served_model import ServedModel
 from ngramspec.serve.settings import Settings
 from ngramspec.serve.text.answer_text import AnswerText
 from ngramspec.serve.text.detokenizer import MOST_HELD, REPLACEMENT, Detokenizer, text_of
@@ -62,7 +62,7 @@ HALVES = [bytes([byte]) for byte in (*range(0x80, 0x84), 0xE2, 0xF0, 0xFF)]
 def half_characters() -> list[int]:
     """Tokens that are no character, and one that is no text."""
     model, tokenizer = pico()
-    known = Served(model, tokenizer, Settings(NAME)).vocabulary.tokens
+    known = ServedModel(model, tokenizer, Settings(NAME)).vocabulary.tokens
     return [*(known.index(half) for half in HALVES), tokenizer.eos_token_id]
 
 
@@ -119,11 +119,11 @@ def first_stop(text: str, stops: list[str]) -> str:
 def test_a_text_ends_before_the_stop_string_that_is_complete_first(text: str, stops: list[str]) -> None:
     reader = StopStrings(stops)
     expected = first_stop(text, stops)
-    told = ""
+    reply = ""
     for character in text:
-        told += reader.feed(character)
-        assert expected.startswith(told)
-    assert expected == told + reader.finish()
+        reply += reader.feed(character)
+        assert expected.startswith(reply)
+    assert expected == reply + reader.finish()
     assert (expected != text or any(stop in text for stop in stops)) == (reader.found is not None)
 
 
@@ -146,9 +146,9 @@ def test_however_tokens_are_cut_the_text_ends_at_the_same_character(
 ) -> None:
     whole, in_pieces = AnswerText(metaspace(), stops), AnswerText(metaspace(), stops)
     expected = whole.feed(tokens) + whole.finish()
-    told = "".join(map(in_pieces.feed, cut(tokens, sizes))) + in_pieces.finish()
-    assert (expected, whole.stop) == (told, in_pieces.stop)
-    assert first_stop(text_of(metaspace(), tokens), stops) == told
+    reply = "".join(map(in_pieces.feed, cut(tokens, sizes))) + in_pieces.finish()
+    assert (expected, whole.stop) == (reply, in_pieces.stop)
+    assert first_stop(text_of(metaspace(), tokens), stops) == reply
 
 
 def test_a_tokenizer_whose_file_pads_is_settled_before_threads_share_it() -> None:
@@ -156,5 +156,5 @@ def test_a_tokenizer_whose_file_pads_is_settled_before_threads_share_it() -> Non
     padding = copy.deepcopy(tokenizer)
     padding.backend_tokenizer.enable_padding(length=64)
     padding.backend_tokenizer.enable_truncation(8)
-    Served(model, padding, Settings(NAME))
+    ServedModel(model, padding, Settings(NAME))
     assert (None, None) == (padding.backend_tokenizer.padding, padding.backend_tokenizer.truncation)

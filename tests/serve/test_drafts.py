@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ngramspec import Speculator
 from ngramspec.pico import edit_prompt, extract_prompt
-from ngramspec.serve.asking.origins import LONGEST, MOST, Origins, texts_of
+from ngramspec.serve.endpoints.origins import LONGEST, MOST, Origins, texts_of
 from tests.serve.serving import serving
 
 EDIT = edit_prompt("value", "column", "def double(value):\n    # doubles value\n    return value + value")
@@ -24,8 +24,8 @@ def test_the_tokens_of_all_passes_are_the_answer_and_the_drafted_ones_are_counte
     async def ask() -> list[Any]:
         async with serving(spec=spec) as client:
             options = {"include_drafts": True, "include_usage": True}
-            told = await client.complete(prompt, max_tokens=80, stream=True, stream_options=options, **fields)
-            return told.events
+            reply = await client.complete(prompt, max_tokens=80, stream=True, stream_options=options, **fields)
+            return reply.events
 
     events = asyncio.run(ask())
     passes = [each for event in events for each in event.get("passes", [])]

@@ -13,7 +13,7 @@ from ngramspec.errors import HistoryError
 from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app import histories
 from tests.serve.families import with_markers
-from tests.serve.serving import NAME, Told, pico, serving
+from tests.serve.serving import NAME, Reply, pico, serving
 from tests.serve.test_process import address_in, asked, process, until
 
 ANSWER = "An answer that no prompt has, of a few words."
@@ -21,16 +21,16 @@ SEGMENT: Any = {"metadata": {"segment": "words"}}
 FINGERPRINT = histories._fingerprint(pico()[1])
 
 
-def ask_once(path: Path, **settings: Any) -> Told:
-    async def ask() -> Told:
+def ask_once(path: Path, **settings: Any) -> Reply:
+    async def ask() -> Reply:
         async with serving(history=path, **settings) as client:
             return await client.complete("### rename value to column\ndef double(value):\n", max_tokens=40, **SEGMENT)
 
     return asyncio.run(ask())
 
 
-def accepted(told: Told) -> int:
-    count: int = told.json["metrics"]["speculative_decoding"]["num_accepted_draft_tokens"]
+def accepted(reply: Reply) -> int:
+    count: int = reply.json["metrics"]["speculative_decoding"]["num_accepted_draft_tokens"]
     return count
 
 
@@ -88,8 +88,8 @@ def test_a_service_that_is_killed_leaves_histories_that_can_be_read(tmp_path: Pa
     assert ["number 0", "number 1"] == list(AdaptiveLookup.load(path, FINGERPRINT).segments)
 
 
-def samples(spec: Speculator, *prompts: str, **fields: Any) -> list[Told]:
-    async def ask() -> list[Told]:
+def samples(spec: Speculator, *prompts: str, **fields: Any) -> list[Reply]:
+    async def ask() -> list[Reply]:
         async with serving(spec=spec, max_rows=1, api_keys={"ada": "1", "ben": "2"}) as client:
             body = {"model": NAME, "max_tokens": 40, **fields}
             return [
@@ -110,8 +110,8 @@ def test_samples_of_one_prompt_draft_from_each_other_and_from_no_others() -> Non
     """One row at a time, so that the second sample comes after the first one; and no token comes twice in one."""
     spec, fields = Speculator(), {"repetition_penalty": 100, "ignore_eos": True}
     alone = samples(Speculator(), *PROMPTS, **fields)
-    told = samples(spec, *PROMPTS, n=2, **fields)
-    for single, both in zip(alone, told, strict=True):
+    reply = samples(spec, *PROMPTS, n=2, **fields)
+    for single, both in zip(alone, reply, strict=True):
         assert 2 * single.json["choices"] == [{**each, "index": 0} for each in both.json["choices"]]
         assert 5 > accepted(single)
         assert 20 < accepted(both)
@@ -134,9 +134,9 @@ def test_a_segment_that_looks_like_a_tenants_is_refused() -> None:
     assert isinstance(spec.drafter, AdaptiveLookup)
     name = next(iter(spec.drafter.segments))
 
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving() as client:
             return await client.complete("a", metadata={"segment": name})
 
-    told = asyncio.run(ask())
-    assert (400, "metadata.segment") == (told.status, told.error["param"])
+    reply = asyncio.run(ask())
+    assert (400, "metadata.segment") == (reply.status, reply.error["param"])

@@ -60,9 +60,9 @@ def test_a_suffix_is_answered_with_what_the_model_writes_between(before: str) ->
         async with serving(lambda: pico_with(marks)) as client:
             return (await client.complete(before, suffix=" + b", max_tokens=20)).json
 
-    told = asyncio.run(ask())
-    assert tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True) == told["choices"][0]["text"]
-    assert len(ids) == told["usage"]["prompt_tokens"]
+    reply = asyncio.run(ask())
+    assert tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True) == reply["choices"][0]["text"]
+    assert len(ids) == reply["usage"]["prompt_tokens"]
 
 
 def test_a_familys_own_end_ends_what_fills_the_hole() -> None:

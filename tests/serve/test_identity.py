@@ -168,10 +168,10 @@ KEPT = [*GREEDY, *DRAWN, *GUARDED, *OTHERS, *map(short, range(146))]
 
 async def texts(client: Client, asked: Asked, *, stream: bool) -> list[str]:
     """The texts of the answers, put together from their pieces if they are streamed."""
-    told = await client.complete(asked.prompt, **asked.fields, stream=stream)
-    assert 200 == told.status, told.json
+    reply = await client.complete(asked.prompt, **asked.fields, stream=stream)
+    assert 200 == reply.status, reply.json
     found = [""] * asked.fields.get("n", 1)
-    for body in told.events if stream else [told.json]:
+    for body in reply.events if stream else [reply.json]:
         for choice in body["choices"]:
             found[choice["index"]] += choice["text"]
     return found
@@ -192,12 +192,12 @@ def test_200_mixed_answers_are_those_of_generate_alone(expected: list[list[str]]
                 texts(client, each, stream=(number % 2 == 0) == is_streamed_first) for number, each in enumerate(KEPT)
             ]
             gone = asyncio.gather(*dropped)
-            told = await asyncio.gather(*kept)
+            reply = await asyncio.gather(*kept)
             await gone
             assert client.service.engine.engine is not None
-            return list(told), client.service.engine.engine.spec.stats.total
+            return list(reply), client.service.engine.engine.spec.stats.total
 
     assert 200 == len(KEPT) + len(DROPPED)
-    told, total = asyncio.run(ask_all())
-    assert expected == told
+    reply, total = asyncio.run(ask_all())
+    assert expected == reply
     assert 0 < total.num_accepted_tokens < total.num_draft_tokens

@@ -27,11 +27,11 @@ def test_what_is_counted_has_vllms_names() -> None:
 
     async def ask() -> tuple[str, dict[str, Any], Any]:
         async with serving(clock=lambda: float(next(ticks))) as client:
-            told = await client.complete(PROMPT, max_tokens=60, n=2, metadata={"segment": "s"})
+            reply = await client.complete(PROMPT, max_tokens=60, n=2, metadata={"segment": "s"})
             metrics = await client.ask("/metrics")
             assert "text/plain; version=0.0.4; charset=utf-8" == metrics.headers["content-type"]
             assert client.service.engine.engine is not None
-            return b"".join(metrics.pieces).decode(), told.json, client.service.engine.engine.spec.stats.total
+            return b"".join(metrics.pieces).decode(), reply.json, client.service.engine.engine.spec.stats.total
 
     text, body, total = asyncio.run(ask())
     found = samples(text)

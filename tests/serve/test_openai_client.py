@@ -97,10 +97,10 @@ EACH_FIELD = [*DRAWN, *GUARDED, *OTHERS]
 def test_every_field_of_a_completion_whole_and_streamed() -> None:
     async def ask(client: openai.AsyncOpenAI, each: Asked, *, stream: bool) -> list[str]:
         found = [""] * each.fields.get("n", 1)
-        told: Any = await client.completions.create(
+        reply: Any = await client.completions.create(
             model=NAME, prompt=each.prompt, stream=stream, **by_name(client, each.fields)
         )
-        for answer in [chunk async for chunk in told] if stream else [told]:
+        for answer in [chunk async for chunk in reply] if stream else [reply]:
             for choice in answer.choices:
                 found[choice.index] += choice.text
         return found

@@ -12,12 +12,12 @@ import pytest
 from ngramspec import Guard
 from ngramspec.pico.demo_inputs import demo_inputs
 from ngramspec.serve.text.chats import PICO_TEMPLATE
-from tests.serve.serving import Told, pico, serving
+from tests.serve.serving import Reply, pico, serving
 
 
 @cache
-def page() -> Told:
-    async def ask() -> Told:
+def page() -> Reply:
+    async def ask() -> Reply:
         async with serving(api_keys={"ada": "a key"}) as client:
             return await client.ask("/")
 

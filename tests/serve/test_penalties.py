@@ -36,8 +36,8 @@ def test_penalties_are_those_of_the_formula(presence: float, frequency: float, i
 
     async def ask() -> str:
         async with serving() as client:
-            told = await client.complete(PROMPT, max_tokens=40, **penalties, **fields)
-            text: str = told.json["choices"][0]["text"]
+            reply = await client.complete(PROMPT, max_tokens=40, **penalties, **fields)
+            text: str = reply.json["choices"][0]["text"]
             return text
 
     expected = generated(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ngramspec import FixedBudget, Speculator
 from ngramspec.pico import edit_prompt
-from ngramspec.serve.asking.prediction import num_common
+from ngramspec.serve.endpoints.prediction import num_common
 from tests.serve.serving import generated, pico, serving, text_of
 
 SOURCE = "def join(value, other):\n    value = value + other\n    return value if value else other + value"
@@ -40,8 +40,8 @@ def completed(prediction: Any, **fields: Any) -> tuple[Any, int]:
         spec = Speculator(budget=FixedBudget(10))
         async with serving(spec=spec) as client:
             asked: Any = {} if prediction is None else {"prediction": {"type": "content", "content": prediction}}
-            told = await client.complete(PROMPT, max_tokens=80, **asked, **fields)
-            return told.json, spec.stats.total.target_passes
+            reply = await client.complete(PROMPT, max_tokens=80, **asked, **fields)
+            return reply.json, spec.stats.total.target_passes
 
     return asyncio.run(ask())
 

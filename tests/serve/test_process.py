@@ -21,7 +21,7 @@ import pytest
 from ngramspec.cli.endings import BUG
 from ngramspec.pico import extract_prompt, repeat_prompt
 from tests.serve.families import HERMES, OPENS
-from tests.serve.serving import NAME, Told, generated, serving, text_of
+from tests.serve.serving import NAME, Reply, generated, serving, text_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 PATIENCE = 120
@@ -65,9 +65,9 @@ def test_the_first_commands_of_the_page_serve_pico() -> None:
     body = json.loads(re.findall(r"-d '(.*)'", blocks("console")[1], re.DOTALL)[0])
     with process() as (served, line):
         assert re.sub(r":\d+/", ":8000/", shown) == re.sub(r":\d+/", ":8000/", line.strip())
-        told = json.load(asked(address_in(line), "/v1/chat/completions", body))
+        reply = json.load(asked(address_in(line), "/v1/chat/completions", body))
         expected = generated(repeat_prompt("One line, and one more."), max_new_tokens=200)
-        assert text_of(expected) == told["choices"][0]["message"]["content"]
+        assert text_of(expected) == reply["choices"][0]["message"]["content"]
         served.send_signal(signal.SIGINT)
         assert 130 == served.wait(PATIENCE)
 
@@ -154,7 +154,7 @@ def test_every_field_that_the_page_shows_is_served() -> None:
         "Deliver to Turin. The order number is B/20934. Quantity: 12.", {"order": "", "quantity": 0}
     )
 
-    async def ask() -> list[Told]:
+    async def ask() -> list[Reply]:
         async with serving(chat_template=f"{HERMES}{OPENS}") as client:
             return await asyncio.gather(
                 *(
@@ -165,9 +165,9 @@ def test_every_field_that_the_page_shows_is_served() -> None:
                 )
             )
 
-    for each, told in zip(fields, asyncio.run(ask()), strict=True):
-        assert 200 == told.status, each
-        assert told.events if each.get("stream") else told.json["choices"][0]
+    for each, reply in zip(fields, asyncio.run(ask()), strict=True):
+        assert 200 == reply.status, each
+        assert reply.events if each.get("stream") else reply.json["choices"][0]
 
 
 def test_every_metric_of_the_page_is_there() -> None:

@@ -8,7 +8,7 @@ import pytest
 from ngramspec import Guard, Speculator
 from ngramspec.serve.text.chats import PICO_TEMPLATE
 from tests.serve.families import BREAKS, HERMES, OPENS, THINKS, TURNS, with_markers
-from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
+from tests.serve.serving import NAME, Reply, generated, pico, serving, text_of
 
 THOUGHT = "hm, I see"
 TASK = f'### repeat\n<think>\n{THOUGHT}\n</think>\n{{"order": "B/2"}}'
@@ -23,23 +23,23 @@ TOOLS = [{"type": "function", "function": {"name": "find", "parameters": SCHEMA}
 STRICT = {"type": "json_schema", "json_schema": {"name": "order", "schema": SCHEMA}}
 
 
-def chatted(task: str, template: str = OPENS, *markers: str, spec: Speculator | None = None, **fields: Any) -> Told:
-    async def ask() -> Told:
+def chatted(task: str, template: str = OPENS, *markers: str, spec: Speculator | None = None, **fields: Any) -> Reply:
+    async def ask() -> Reply:
         async with serving(lambda: with_markers(*markers), spec=spec, chat_template=template) as client:
             return await client.chat(task, **{"max_tokens": 80, **fields})
 
     return asyncio.run(ask())
 
 
-def parts(told: Told) -> tuple[str | None, str]:
+def parts(reply: Reply) -> tuple[str | None, str]:
     """Reasoning and text of a whole answer."""
-    message = told.json["choices"][0]["message"]
+    message = reply.json["choices"][0]["message"]
     return message.get("reasoning_content"), message["content"]
 
 
-def streamed(told: Told) -> tuple[str | None, str]:
+def streamed(reply: Reply) -> tuple[str | None, str]:
     """The same, put together from chunks."""
-    deltas = [event["choices"][0]["delta"] for event in told.events]
+    deltas = [event["choices"][0]["delta"] for event in reply.events]
     reasoning = "".join(delta.get("reasoning_content") or "" for delta in deltas)
     return reasoning or None, "".join(delta.get("content") or "" for delta in deltas)
 
@@ -78,8 +78,8 @@ def test_the_guard_begins_at_the_marker_also_within_a_draft(template: str, opene
     """The prompt has the text that follows, so drafts run over the marker; THINKS leaves it open whether to think."""
     guard = Guard.json_schema(SCHEMA, pico()[1])
     spec = Speculator()
-    told = chatted(TASK, template, spec=spec, response_format=STRICT, stream=stream)
-    reasoning, text = streamed(told) if stream else parts(told)
+    reply = chatted(TASK, template, spec=spec, response_format=STRICT, stream=stream)
+    reasoning, text = streamed(reply) if stream else parts(reply)
     assert plain(TASK, opened, guard.after("</think>", opening="<think>")) == (reasoning, text)
     assert (THOUGHT, True) == (reasoning, guard.accepts(text))
     assert spec.stats.total.num_accepted_tokens > 10
@@ -98,8 +98,8 @@ def test_the_prompt_is_that_of_the_template_whatever_is_asked_of_the_answer(temp
 
 @pytest.mark.parametrize("fields", [{}, {"temperature": 1, "seed": 3}, {"thinking_token_budget": 3}])
 def test_a_model_that_does_not_think_fits_the_form_at_once(fields: Any) -> None:
-    told = chatted('### extract {"order": ""}\nThe order is B/20934.', THINKS, response_format=STRICT, **fields)
-    reasoning, text = parts(told)
+    reply = chatted('### extract {"order": ""}\nThe order is B/20934.', THINKS, response_format=STRICT, **fields)
+    reasoning, text = parts(reply)
     assert (None, True) == (reasoning, Guard.json_schema(SCHEMA, pico()[1]).accepts(text))
 
 
@@ -110,33 +110,33 @@ def test_a_model_that_breaks_the_line_before_it_thinks_decides_too() -> None:
 
 def test_a_call_may_come_at_once_from_a_model_that_may_think() -> None:
     call = '<tool_call>\n{"name": "find", "arguments": {"order": "B/2"}}\n</tool_call>'
-    told = chatted(f"### repeat\n{call}", f"{HERMES}{{# </think> #}}", tools=TOOLS, tool_choice="required")
-    message = told.json["choices"][0]["message"]
+    reply = chatted(f"### repeat\n{call}", f"{HERMES}{{# </think> #}}", tools=TOOLS, tool_choice="required")
+    message = reply.json["choices"][0]["message"]
     assert '{"order": "B/2"}' == message["tool_calls"][0]["function"]["arguments"]
     assert "reasoning_content" not in message
 
 
 def test_reasoning_that_the_template_has_closed_is_followed_by_the_form_at_once() -> None:
-    told = chatted(TASK, THINKS, response_format=STRICT, chat_template_kwargs={"enable_thinking": False})
-    reasoning, text = parts(told)
+    reply = chatted(TASK, THINKS, response_format=STRICT, chat_template_kwargs={"enable_thinking": False})
+    reasoning, text = parts(reply)
     assert (None, True) == (reasoning, Guard.json_schema(SCHEMA, pico()[1]).accepts(text))
-    assert parts(told) == parts(chatted(TASK, THINKS, response_format=STRICT, reasoning_effort="none"))
+    assert parts(reply) == parts(chatted(TASK, THINKS, response_format=STRICT, reasoning_effort="none"))
 
 
 def test_markers_that_are_special_tokens_part_the_answer_too() -> None:
-    told = chatted(TASK, OPENS, "</think>", "<think>", response_format=STRICT, thinking_token_budget=5)
-    reasoning, text = parts(told)
+    reply = chatted(TASK, OPENS, "</think>", "<think>", response_format=STRICT, thinking_token_budget=5)
+    reasoning, text = parts(reply)
     assert reasoning is not None
     assert Guard.json_schema(SCHEMA, pico()[1]).accepts(text)
 
 
 @pytest.mark.parametrize("fields", [{}, {"response_format": STRICT}])
 def test_a_budget_ends_reasoning(fields: Any) -> None:
-    told = chatted(TASK.replace("I see", "I see, and " * 20), thinking_token_budget=7, **fields)
-    details = told.json["usage"]["completion_tokens_details"]
+    reply = chatted(TASK.replace("I see", "I see, and " * 20), thinking_token_budget=7, **fields)
+    details = reply.json["usage"]["completion_tokens_details"]
     marker = len(pico()[1]("</think>", add_special_tokens=False).input_ids)
     assert 7 < details["reasoning_tokens"] <= 7 + marker
-    reasoning, text = parts(told)
+    reasoning, text = parts(reply)
     assert reasoning is not None
     assert reasoning.startswith("hm, ")
     assert text
@@ -146,17 +146,17 @@ def test_calls_follow_reasoning() -> None:
     call = '<tool_call>\n{"name": "find", "arguments": {"order": "B/2"}}\n</tool_call>'
     template = HERMES + "{# </think> #}{{ '<think>\n' }}"
     for choice in ("auto", "required"):
-        told = chatted(
+        reply = chatted(
             f"### repeat\n<think>\n{THOUGHT}\n</think>\n{call}", template, tools=TOOLS, tool_choice=choice,
             parallel_tool_calls=False,
         ).json["choices"][0]  # fmt: skip
-        assert THOUGHT == told["message"]["reasoning_content"]
-        assert '{"order": "B/2"}' == told["message"]["tool_calls"][0]["function"]["arguments"]
-        assert "tool_calls" == told["finish_reason"]
+        assert THOUGHT == reply["message"]["reasoning_content"]
+        assert '{"order": "B/2"}' == reply["message"]["tool_calls"][0]["function"]["arguments"]
+        assert "tool_calls" == reply["finish_reason"]
 
 
 def test_a_response_has_its_reasoning_as_an_item() -> None:
-    async def ask(stream: bool) -> Told:
+    async def ask(stream: bool) -> Reply:
         async with serving(chat_template=OPENS) as client:
             body = {"model": NAME, "input": FREE, "max_output_tokens": 80, "stream": stream}
             return await client.ask("/v1/responses", body)
@@ -170,7 +170,7 @@ def test_a_response_has_its_reasoning_as_an_item() -> None:
 
 @pytest.mark.parametrize("template", [OPENS, THINKS])
 def test_the_form_of_a_response_begins_after_its_reasoning(template: str) -> None:
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving(chat_template=template) as client:
             form = {"format": {"type": "json_schema", "name": "order", "schema": SCHEMA}}
             body = {"model": NAME, "input": TASK, "max_output_tokens": 80, "text": form}
@@ -193,14 +193,14 @@ def test_the_form_of_a_response_begins_after_its_reasoning(template: str) -> Non
     ],
 )
 def test_what_a_template_does_not_know_is_refused(template: str, fields: Any, param: str) -> None:
-    told = chatted(TASK, template, **fields)
-    assert (400, param) == (told.status, told.error["param"])
+    reply = chatted(TASK, template, **fields)
+    assert (400, param) == (reply.status, reply.error["param"])
 
 
 def test_a_marker_in_a_turn_that_ends_without_a_special_token_does_not_mislead() -> None:
     template = PICO_TEMPLATE + "{# </think> #}{{ '<think>\\n' }}"
-    told = chatted(f"What is </think> for?\n{TASK}", template, response_format=STRICT)
-    text = parts(told)[1]
+    reply = chatted(f"What is </think> for?\n{TASK}", template, response_format=STRICT)
+    text = parts(reply)[1]
     assert len(text) == Guard.json_schema(SCHEMA, pico()[1]).legal_head(text) > 0
 
 

@@ -17,7 +17,7 @@ PROMPT = "### rename value to column\ndef double(value):\n"
 FIELDS: dict[str, Any] = {"max_tokens": 20, "metadata": {"segment": "code"}}
 
 
-def told(**settings: Any) -> str:
+def reply(**settings: Any) -> str:
     async def ask() -> str:
         async with serving(**settings) as client:
             answer = await client.complete(PROMPT, repetition_penalty=1.5, **FIELDS)
@@ -29,7 +29,7 @@ def told(**settings: Any) -> str:
 
 def test_answers_are_recorded_with_scores_before_penalties_and_texts_stay(tmp_path: Path) -> None:
     path = tmp_path / "recorded"
-    assert told() == told(record=path)
+    assert reply() == reply(record=path)
     (trace,) = read_traces(path)
     assert "code" == trace.segment
     assert pico()[1](PROMPT).input_ids == trace.prompt.tolist()

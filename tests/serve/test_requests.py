@@ -10,11 +10,11 @@ from pydantic import BaseModel, ValidationError
 from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.requests import CompletionRequest
 from ngramspec.serve.wire.response_requests import ResponseRequest
-from tests.serve.serving import NAME, Told, pico, serving
+from tests.serve.serving import NAME, Reply, pico, serving
 
 
-def asked(path: str, body: Any, **settings: Any) -> Told:
-    async def ask() -> Told:
+def asked(path: str, body: Any, **settings: Any) -> Reply:
+    async def ask() -> Reply:
         async with serving(**settings) as client:
             return await client.ask(path, body)
 
@@ -89,19 +89,19 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 
 def test_a_wrong_field_is_a_400_that_names_it() -> None:
-    async def ask_all() -> list[Told]:
+    async def ask_all() -> list[Reply]:
         async with serving() as client:
             return [
                 await client.ask("/v1/chat/completions" if "messages" in body else "/v1/completions", body)
                 for body, _, _ in WRONG
             ]
 
-    for (body, param, message), told in zip(WRONG, asyncio.run(ask_all()), strict=True):
-        assert 400 == told.status, body
-        assert {"message", "type", "param", "code"} == set(told.error)
-        assert "invalid_request_error" == told.error["type"]
-        assert message in told.error["message"], body
-        assert (param or None) == told.error["param"], told.error
+    for (body, param, message), reply in zip(WRONG, asyncio.run(ask_all()), strict=True):
+        assert 400 == reply.status, body
+        assert {"message", "type", "param", "code"} == set(reply.error)
+        assert "invalid_request_error" == reply.error["type"]
+        assert message in reply.error["message"], body
+        assert (param or None) == reply.error["param"], reply.error
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_a_wrong_field_is_a_400_that_names_it() -> None:
     ],
 )
 def test_a_body_that_is_no_json_object_is_a_400(body: bytes, message: str) -> None:
-    told = asked("/v1/completions", body)
-    assert 400 == told.status
-    assert message in told.error["message"]
+    reply = asked("/v1/completions", body)
+    assert 400 == reply.status
+    assert message in reply.error["message"]
 
 
 MANY = 20_000
@@ -153,46 +153,46 @@ def test_of_very_many_mistakes_only_the_first_ones_are_looked_at(wrong: dict[str
 
 
 def test_a_body_above_the_limit_is_a_413_and_is_not_read_on() -> None:
-    told = asked("/v1/completions", completion(prompt="a" * 1000), max_body_bytes=1000)
+    reply = asked("/v1/completions", completion(prompt="a" * 1000), max_body_bytes=1000)
     assert (413, "a body must have at most max_body_bytes=1000, got more: send less") == (
-        told.status,
-        told.error["message"],
+        reply.status,
+        reply.error["message"],
     )
 
 
 def test_another_model_is_a_404() -> None:
-    told = asked("/v1/completions", completion(model="gpt-9"))
+    reply = asked("/v1/completions", completion(model="gpt-9"))
     assert (404, "model_not_found", "model must be 'pico', got 'gpt-9'") == (
-        told.status,
-        told.error["code"],
-        told.error["message"],
+        reply.status,
+        reply.error["code"],
+        reply.error["message"],
     )
 
 
 @pytest.mark.parametrize(("path", "body", "status"), [("/v1/nothing", None, 404), ("/v1/completions", None, 405)])
 def test_a_route_or_method_that_there_is_not_has_the_shape_of_an_error_too(path: str, body: Any, status: int) -> None:
-    told = asked(path, body)
-    assert (status, "not_found") == (told.status, told.error["code"])
+    reply = asked(path, body)
+    assert (status, "not_found") == (reply.status, reply.error["code"])
 
 
 def test_a_request_that_does_not_fit_the_cache_is_a_400() -> None:
-    told = asked("/v1/completions", completion(max_tokens=900), max_cache_bytes=8 << 20)
-    assert 400 == told.status
-    assert "must fit into max_cache_bytes=8388608" in told.error["message"]
+    reply = asked("/v1/completions", completion(max_tokens=900), max_cache_bytes=8 << 20)
+    assert 400 == reply.status
+    assert "must fit into max_cache_bytes=8388608" in reply.error["message"]
 
 
 def test_a_chat_without_a_template_is_a_400() -> None:
-    told = asked("/v1/chat/completions", chat(), chat_template=None)
+    reply = asked("/v1/chat/completions", chat(), chat_template=None)
     assert pico()[1].chat_template is None
-    assert 400 == told.status
-    assert "needs a model with a chat template" in told.error["message"]
+    assert 400 == reply.status
+    assert "needs a model with a chat template" in reply.error["message"]
 
 
 def test_what_a_template_refuses_is_a_400() -> None:
     template = "{{ raise_exception('roles must alternate') }}"
-    told = asked("/v1/chat/completions", chat(), chat_template=template)
-    assert (400, "messages") == (told.status, told.error["param"])
-    assert "roles must alternate" in told.error["message"]
+    reply = asked("/v1/chat/completions", chat(), chat_template=template)
+    assert (400, "messages") == (reply.status, reply.error["param"])
+    assert "roles must alternate" in reply.error["message"]
 
 
 LEAST: Any = {
@@ -213,9 +213,9 @@ def test_the_extreme_values_of_all_fields_leave_something_to_draw(values: Any) -
     """Each alone, and all together."""
     drawn: Any = {"temperature": 1, "seed": 1, "ignore_eos": True, "max_tokens": 30}
 
-    async def ask() -> list[Told]:
+    async def ask() -> list[Reply]:
         async with serving() as client:
             each = [client.complete("a", **drawn | {name: value}) for name, value in values.items()]
             return list(await asyncio.gather(*each, client.complete("a", **drawn | values)))
 
-    assert [30] * (len(values) + 1) == [told.json["usage"]["completion_tokens"] for told in asyncio.run(ask())]
+    assert [30] * (len(values) + 1) == [reply.json["usage"]["completion_tokens"] for reply in asyncio.run(ask())]

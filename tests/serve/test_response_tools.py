@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.serve.families import HERMES, OPENS
-from tests.serve.serving import NAME, Told, serving
+from tests.serve.serving import NAME, Reply, serving
 from tests.serve.test_openai_client import with_client
 from tests.serve.test_tools import ARGUMENTS, CALL, FIND, TASK
 from tests.serve.test_tools import chatted as as_chat
@@ -27,8 +27,8 @@ def asked(use: Callable[[openai.AsyncOpenAI], Awaitable[T]], template: str = HER
     return with_client(use, chat_template=template)
 
 
-def told(template: str = HERMES, **fields: Any) -> Told:
-    async def ask() -> Told:
+def reply(template: str = HERMES, **fields: Any) -> Reply:
+    async def ask() -> Reply:
         async with serving(chat_template=template) as client:
             return await client.ask("/v1/responses", {**ASKED, **fields})
 
@@ -67,9 +67,9 @@ def test_calls_of_one_answer_are_one_turn_of_the_prompt() -> None:
     result = {"type": "function_call_output", "call_id": "a", "output": [{"type": "input_text", "text": "12"}]}
     turns = [{"role": "user", "content": "Find."}, {"role": "assistant", "content": "So."}, call, call, result]
     counted = "{{ messages | length }}{{ messages[1].tool_calls | length }}{{ messages[2].name }}"
-    response = told(f"{{{{ bos_token }}}}{counted}", input=turns, tools=[], max_output_tokens=1)
+    response = reply(f"{{{{ bos_token }}}}{counted}", input=turns, tools=[], max_output_tokens=1)
     assert 200 == response.status
-    whole = told("{{ bos_token }}32find", input="Any.", tools=[], max_output_tokens=1)
+    whole = reply("{{ bos_token }}32find", input="Any.", tools=[], max_output_tokens=1)
     assert whole.json["usage"]["input_tokens"] == response.json["usage"]["input_tokens"]
 
 
@@ -100,7 +100,7 @@ def test_the_events_of_calls_are_those_of_openai(template: str) -> None:
 
 
 def test_a_call_that_is_cut_off_is_incomplete() -> None:
-    response = told(max_output_tokens=50).json
+    response = reply(max_output_tokens=50).json
     assert ("incomplete", "incomplete") == (response["status"], response["output"][-1]["status"])
     assert ARGUMENTS.startswith(response["output"][-1]["arguments"])
     assert response["output"][0]["status"] == "completed"
@@ -109,7 +109,7 @@ def test_a_call_that_is_cut_off_is_incomplete() -> None:
 def test_an_answer_that_calls_nothing_has_the_form_that_is_asked_for() -> None:
     schema = {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]}
     form = {"format": {"type": "json_schema", "name": "order", "schema": {**schema, "additionalProperties": False}}}
-    response = told(input='### repeat\n{"order": "B/2"}', text=form).json
+    response = reply(input='### repeat\n{"order": "B/2"}', text=form).json
     assert {"order": "B/2"} == json.loads(response["output"][0]["content"][0]["text"])
 
 
@@ -141,7 +141,7 @@ def test_an_answer_that_calls_nothing_has_the_form_that_is_asked_for() -> None:
     ],
 )
 def test_what_cannot_be_called_is_refused(fields: Any, param: str | None, message: str) -> None:
-    response = told(**fields)
+    response = reply(**fields)
     assert (400, param) == (response.status, response.error["param"]), response.error
     assert message in response.error["message"]
 
@@ -149,5 +149,5 @@ def test_what_cannot_be_called_is_refused(fields: Any, param: str | None, messag
 def test_reasoning_has_its_budget_in_responses_too() -> None:
     thought = "I see, and " * 20
     task = f"### repeat\n<think>\n{thought}\n</think>\nSo."
-    usage = told(OPENS, input=task, tools=[], thinking_token_budget=7).json["usage"]
+    usage = reply(OPENS, input=task, tools=[], thinking_token_budget=7).json["usage"]
     assert 7 < usage["output_tokens_details"]["reasoning_tokens"] < 20

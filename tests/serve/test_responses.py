@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from ngramspec.pico import extract_prompt, repeat_prompt
-from tests.serve.serving import NAME, Told, generated, serving, text_of
+from tests.serve.serving import NAME, Reply, generated, serving, text_of
 from tests.serve.test_openai_client import with_client
 
 T = TypeVar("T")
@@ -49,10 +49,10 @@ def test_a_response_that_was_cut_off_is_incomplete() -> None:
 def test_an_earlier_answer_may_come_back_as_it_was_told() -> None:
     async def use(client: openai.AsyncOpenAI) -> tuple[int, int]:
         first = await client.responses.create(model=NAME, input=TASK)
-        told = [item.model_dump(exclude_none=True) for item in first.output]
+        reply = [item.model_dump(exclude_none=True) for item in first.output]
         turns: Any = [
             {"role": "user", "content": TASK},
-            *told,
+            *reply,
             {"role": "user", "content": [{"type": "input_text", "text": TASK}]},
         ]
         second = await client.responses.create(model=NAME, input=turns, instructions="Repeat.", max_output_tokens=5)
@@ -130,13 +130,13 @@ def test_a_streamed_response_is_parsed_into_a_class() -> None:
     ],
 )
 def test_what_a_response_cannot_be_is_a_400(fields: dict[str, Any], param: str | None, message: str) -> None:
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving() as client:
             return await client.ask("/v1/responses", {"model": NAME, "input": TASK, **fields})
 
-    told = asyncio.run(ask())
-    assert (400, param) == (told.status, told.error["param"]), told.error
-    assert message in told.error["message"]
+    reply = asyncio.run(ask())
+    assert (400, param) == (reply.status, reply.error["param"]), reply.error
+    assert message in reply.error["message"]
 
 
 def test_an_error_after_the_first_tokens_is_an_event() -> None:

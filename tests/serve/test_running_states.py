@@ -58,9 +58,9 @@ def test_answers_of_a_model_with_running_states_are_those_of_generate_alone() ->
 
     async def ask_all() -> tuple[list[str], Any]:
         async with serving(hybrid, max_rows=3) as client:
-            told = await asyncio.gather(*(client.complete(PROMPT, max_tokens=length) for length in lengths))
+            reply = await asyncio.gather(*(client.complete(PROMPT, max_tokens=length) for length in lengths))
             assert client.service.engine.engine is not None
-            return [each.json["choices"][0]["text"] for each in told], client.service.engine.engine.spec.stats.total
+            return [each.json["choices"][0]["text"] for each in reply], client.service.engine.engine.spec.stats.total
 
     texts, total = asyncio.run(ask_all())
     assert expected == texts

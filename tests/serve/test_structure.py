@@ -12,13 +12,13 @@ from ngramspec.pico import extract_prompt
 from ngramspec.serve.structure.guards import guard_of
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.requests import CompletionRequest
-from tests.serve.serving import Told, serving
+from tests.serve.serving import Reply, serving
 
 PROMPT = extract_prompt("Deliver to Turin. The order number is B/20934. Quantity: 12.", {"order": "", "quantity": 0})
 
 
-def completed(**fields: Any) -> Told:
-    async def ask() -> Told:
+def completed(**fields: Any) -> Reply:
+    async def ask() -> Reply:
         async with serving() as client:
             return await client.complete(PROMPT, max_tokens=60, **fields)
 
@@ -93,20 +93,20 @@ def schema_format(schema: Any) -> dict[str, Any]:
 def test_a_form_that_would_not_be_enforced_is_a_400(
     fields: dict[str, Any], param: str | None, messages: list[str]
 ) -> None:
-    told = completed(**fields)
-    assert (400, param) == (told.status, told.error["param"])
+    reply = completed(**fields)
+    assert (400, param) == (reply.status, reply.error["param"])
     for message in messages:
-        assert message in told.error["message"]
+        assert message in reply.error["message"]
 
 
 def test_a_schema_above_the_limit_is_a_400_that_names_it() -> None:
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving(max_schema_bytes=100) as client:
             return await client.complete(PROMPT, structured_outputs={"json": {"enum": ["a" * 200]}})
 
-    told = asyncio.run(ask())
-    assert 400 == told.status
-    assert "max_source_bytes=100" in told.error["message"]
+    reply = asyncio.run(ask())
+    assert 400 == reply.status
+    assert "max_source_bytes=100" in reply.error["message"]
 
 
 @pytest.mark.parametrize("pattern", [r"[ \n\r\t]*", "[\t\r \n]*", r"[ \t\n\r]*"])
@@ -121,13 +121,13 @@ def test_a_pattern_of_any_blanks_is_what_is_enforced_anyway(pattern: str) -> Non
 def test_without_blanks_there_are_none(option: dict[str, Any]) -> None:
     members = {"a": {"const": 1}, "b": {"const": 2}}
     schema = {"type": "object", "properties": members, "required": ["a", "b"], "additionalProperties": False}
-    told = completed(structured_outputs={"json": schema, **option})
-    assert '{"a":1,"b":2}' == told.json["choices"][0]["text"]
+    reply = completed(structured_outputs={"json": schema, **option})
+    assert '{"a":1,"b":2}' == reply.json["choices"][0]["text"]
 
 
 def test_a_schema_may_come_as_a_text() -> None:
-    told = completed(structured_outputs={"json": '{"const": "yes"}'})
-    assert ('"yes"', "stop") == (told.json["choices"][0]["text"], told.json["choices"][0]["finish_reason"])
+    reply = completed(structured_outputs={"json": '{"const": "yes"}'})
+    assert ('"yes"', "stop") == (reply.json["choices"][0]["text"], reply.json["choices"][0]["finish_reason"])
 
 
 def test_a_text_without_a_form_is_free() -> None:

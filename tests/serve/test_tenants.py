@@ -10,9 +10,9 @@ import pytest
 from ngramspec import FixedBudget, Speculator
 from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app import keys
-from ngramspec.serve.asking.prepared import Tenant
+from ngramspec.serve.endpoints.prepared_request import Tenant
 from ngramspec.serve.wire.errors import ApiError
-from tests.serve.serving import NAME, Told, generated, serving, text_of
+from tests.serve.serving import NAME, Reply, generated, serving, text_of
 
 KEYS = {"ada": "key of ada", "ben": "key of ben"}
 PROMPT = repeat_prompt("The answer is in the history of its own tenant, and of its own segment.")
@@ -23,8 +23,8 @@ def headers(key: str | None) -> dict[str, str]:
     return {} if key is None else {"Authorization": f"Bearer {key}"}
 
 
-def asked(*requests: tuple[str | None, dict[str, Any]], **settings: Any) -> list[Told]:
-    async def ask() -> list[Told]:
+def asked(*requests: tuple[str | None, dict[str, Any]], **settings: Any) -> list[Reply]:
+    async def ask() -> list[Reply]:
         async with serving(spec=Speculator(budget=FixedBudget(10)), **settings) as client:
             return [
                 await client.ask(
@@ -38,10 +38,10 @@ def asked(*requests: tuple[str | None, dict[str, Any]], **settings: Any) -> list
     return asyncio.run(ask())
 
 
-def acceptance(told: Told) -> dict[str, Any]:
+def acceptance(reply: Reply) -> dict[str, Any]:
     """How drafts did, of a text that is the right one."""
-    assert EXPECTED == told.json["choices"][0]["text"]
-    found: dict[str, Any] = told.json["metrics"]["speculative_decoding"]
+    assert EXPECTED == reply.json["choices"][0]["text"]
+    found: dict[str, Any] = reply.json["metrics"]["speculative_decoding"]
     return found
 
 
@@ -79,9 +79,9 @@ def test_the_beginning_of_a_prompt_is_read_once_for_a_tenant_and_no_other() -> N
     requests: list[tuple[str | None, dict[str, Any]]] = [
         (key, {}) for key in ("key of ada", "key of ben", "key of ada")
     ]
-    told = [each.json["usage"] for each in asked(*requests, api_keys=KEYS)]
-    num_prompt = told[0]["prompt_tokens"]
-    assert [0, 0, num_prompt - 1] == [usage["prompt_tokens_details"]["cached_tokens"] for usage in told]
+    reply = [each.json["usage"] for each in asked(*requests, api_keys=KEYS)]
+    num_prompt = reply[0]["prompt_tokens"]
+    assert [0, 0, num_prompt - 1] == [usage["prompt_tokens_details"]["cached_tokens"] for usage in reply]
 
 
 def test_no_two_tenants_and_salts_have_one_salt_together() -> None:
@@ -94,11 +94,11 @@ def test_no_two_tenants_and_salts_have_one_salt_together() -> None:
 
 @pytest.mark.parametrize("key", [None, "", "key of eve", "key of ad", "key of ada "])
 def test_a_request_without_a_key_is_a_401(key: str | None) -> None:
-    told = asked((key, {}), api_keys=KEYS)[0]
+    reply = asked((key, {}), api_keys=KEYS)[0]
     if key == "key of ada ":  # a header has no blanks at its end
-        assert 200 == told.status
+        assert 200 == reply.status
         return
-    assert (401, "invalid_api_key", "Bearer") == (told.status, told.error["code"], told.headers["www-authenticate"])
+    assert (401, "invalid_api_key", "Bearer") == (reply.status, reply.error["code"], reply.headers["www-authenticate"])
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_request_without_a_key_is_a_401(key: str | None) -> None:
 def test_who_has_no_key_is_told_whether_it_lives_and_metrics_are_the_operators(
     path: str, key: str | None, status: int
 ) -> None:
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving(api_keys=KEYS | {"operator": "key of the operator"}) as client:
             return await client.ask(path, headers=headers(key))
 
@@ -123,7 +123,7 @@ def test_who_has_no_key_is_told_whether_it_lives_and_metrics_are_the_operators(
 
 
 def test_another_scheme_is_no_key() -> None:
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving(api_keys=KEYS) as client:
             return await client.ask("/v1/models", headers={"Authorization": "Basic key of ada"})
 
@@ -132,7 +132,7 @@ def test_another_scheme_is_no_key() -> None:
 
 @pytest.mark.parametrize("origins", [(), ("https://example.org",)])
 def test_other_web_pages_may_call_only_if_they_are_allowed(origins: tuple[str, ...]) -> None:
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving(allow_origins=origins) as client:
             return await client.ask("/v1/models", headers={"Origin": "https://example.org"})
 

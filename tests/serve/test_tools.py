@@ -15,7 +15,7 @@ from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.turns import Calls
 from tests.serve.families import HERMES, LLAMA, MISTRAL, MISTRAL_IDS, MISTRAL_NAMED, with_markers
-from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
+from tests.serve.serving import NAME, Reply, generated, pico, serving, text_of
 
 FIND = {
     "type": "object",
@@ -35,8 +35,8 @@ NAMED = {"type": "function", "function": {"name": "find"}}
 ONE: Any = {"parallel_tool_calls": False}
 
 
-def chatted(task: str = TASK, *, load: Callable[[], Any] = pico, template: str = HERMES, **fields: Any) -> Told:
-    async def ask() -> Told:
+def chatted(task: str = TASK, *, load: Callable[[], Any] = pico, template: str = HERMES, **fields: Any) -> Reply:
+    async def ask() -> Reply:
         async with serving(load, chat_template=template) as client:
             return await client.chat(task, **{"tools": TOOLS, "max_tokens": 150, **fields})
 
@@ -77,9 +77,9 @@ def test_without_a_choice_of_tools_the_answer_is_text_as_it_comes() -> None:
 @pytest.mark.parametrize("choice", ["required", NAMED])
 @pytest.mark.parametrize("markers", [(), ("<tool_call>", "</tool_call>")])
 def test_a_call_that_must_come_comes(choice: Any, markers: tuple[str, ...]) -> None:
-    told = chatted(load=lambda: with_markers(*markers), tool_choice=choice, **ONE).json["choices"][0]
-    assert (None, "tool_calls") == (told["message"]["content"], told["finish_reason"])
-    [(name, arguments)] = calls_in(told["message"])
+    reply = chatted(load=lambda: with_markers(*markers), tool_choice=choice, **ONE).json["choices"][0]
+    assert (None, "tool_calls") == (reply["message"]["content"], reply["finish_reason"])
+    [(name, arguments)] = calls_in(reply["message"])
     assert "find" == name
     assert Draft202012Validator(FIND).is_valid(json.loads(arguments))
 
@@ -98,9 +98,9 @@ def test_a_call_that_must_come_comes(choice: Any, markers: tuple[str, ...]) -> N
 def test_calls_in_the_forms_of_other_families(template: str, markers: tuple[str, ...], fields: Any) -> None:
     key = "parameters" if template == LLAMA else "arguments"
     task = f'### repeat\n{{"name": "find", "{key}": {ARGUMENTS}}}'
-    told = chatted(task, load=lambda: with_markers(*markers), template=template, **ONE, **fields).json["choices"][0]
-    assert (None, "tool_calls") == (told["message"]["content"], told["finish_reason"])
-    [(name, arguments)] = calls_in(told["message"])
+    reply = chatted(task, load=lambda: with_markers(*markers), template=template, **ONE, **fields).json["choices"][0]
+    assert (None, "tool_calls") == (reply["message"]["content"], reply["finish_reason"])
+    [(name, arguments)] = calls_in(reply["message"])
     assert "find" == name
     assert Draft202012Validator(FIND).is_valid(json.loads(arguments))
 
@@ -114,13 +114,13 @@ NEWER = ("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
 def test_calls_after_markers_and_names(template: str, fields: Any, stream: bool) -> None:
     """The model knows nothing of the markers, so the bias writes the first one where nothing demands it."""
     task = f'### repeat\n"name": "find", "arguments": {ARGUMENTS}'
-    told = chatted(task, load=lambda: with_markers(*NEWER), template=template, stream=stream, **ONE, **fields)
+    reply = chatted(task, load=lambda: with_markers(*NEWER), template=template, stream=stream, **ONE, **fields)
     if stream:
-        deltas = [event["choices"][0]["delta"].get("tool_calls", []) for event in told.events]
+        deltas = [event["choices"][0]["delta"].get("tool_calls", []) for event in reply.events]
         pieces = [call["function"] for delta in deltas for call in delta]
         name, arguments = pieces[0]["name"], "".join(piece["arguments"] for piece in pieces)
     else:
-        [(name, arguments)] = calls_in(told.json["choices"][0]["message"])
+        [(name, arguments)] = calls_in(reply.json["choices"][0]["message"])
     assert Draft202012Validator(FIND if name == "find" else {"maxProperties": 0}).is_valid(json.loads(arguments))
 
 
@@ -141,10 +141,10 @@ MARKED = ("<tool_call>", "</tool_call>", "[TOOL_CALLS]")
 
 @pytest.mark.parametrize(("template", "markers"), [(HERMES, ()), (HERMES, MARKED), (MISTRAL, MARKED)])
 def test_an_answer_that_calls_nothing_has_the_form_that_is_asked_for(template: str, markers: tuple[str, ...]) -> None:
-    told = chatted(
+    reply = chatted(
         '### repeat\n{"order": "B/2"}', load=lambda: with_markers(*markers), template=template, response_format=FORM
     ).json["choices"][0]
-    assert ('{"order": "B/2"}', "stop") == (told["message"]["content"], told["finish_reason"])
+    assert ('{"order": "B/2"}', "stop") == (reply["message"]["content"], reply["finish_reason"])
 
 
 @pytest.mark.parametrize(
@@ -155,32 +155,32 @@ def test_an_answer_that_calls_nothing_has_the_form_that_is_asked_for(template: s
     ],
 )
 def test_an_answer_that_calls_has_no_other_form(template: str, task: str, fields: Any) -> None:
-    told = chatted(f"### repeat\n{task}", template=template, response_format=FORM, **ONE, **fields).json["choices"][0]
+    reply = chatted(f"### repeat\n{task}", template=template, response_format=FORM, **ONE, **fields).json["choices"][0]
     assert (None, [("find", ARGUMENTS)], "tool_calls") == (
-        told["message"]["content"],
-        calls_in(told["message"]),
-        told["finish_reason"],
+        reply["message"]["content"],
+        calls_in(reply["message"]),
+        reply["finish_reason"],
     )
 
 
 @pytest.mark.parametrize("template", [LLAMA, MISTRAL])
 def test_a_form_beside_calls_that_begin_as_it_may_is_refused(template: str) -> None:
-    told = chatted(template=template, response_format=FORM)
-    assert (400, "tools") == (told.status, told.error["param"])
+    reply = chatted(template=template, response_format=FORM)
+    assert (400, "tools") == (reply.status, reply.error["param"])
 
 
 def test_a_form_beside_tools_that_cannot_be_enforced_is_refused_by_its_own_name() -> None:
     form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "array", "uniqueItems": True}}}
-    told = chatted(response_format=form)
-    assert (400, "response_format.json_schema.schema") == (told.status, told.error["param"])
+    reply = chatted(response_format=form)
+    assert (400, "response_format.json_schema.schema") == (reply.status, reply.error["param"])
 
 
 @pytest.mark.parametrize("template", [LLAMA, MISTRAL])
 def test_in_the_forms_of_other_families_an_answer_may_be_text(template: str) -> None:
-    told = chatted("### repeat\nNo call, but text.", load=lambda: with_markers("[TOOL_CALLS]"), template=template)
+    reply = chatted("### repeat\nNo call, but text.", load=lambda: with_markers("[TOOL_CALLS]"), template=template)
     assert ("No call, but text.", "stop") == (
-        told.json["choices"][0]["message"]["content"],
-        told.json["choices"][0]["finish_reason"],
+        reply.json["choices"][0]["message"]["content"],
+        reply.json["choices"][0]["finish_reason"],
     )
 
 
@@ -238,18 +238,18 @@ def test_nothing_that_is_read_as_a_call_is_allowed_as_text(text: str, expected: 
 
 
 def test_calls_in_a_list_need_a_marker_that_text_cannot_have() -> None:
-    told = chatted(template=MISTRAL)
-    assert (400, "tools") == (told.status, told.error["param"])
-    assert "[TOOL_CALLS]" in told.error["message"]
+    reply = chatted(template=MISTRAL)
+    assert (400, "tools") == (reply.status, reply.error["param"])
+    assert "[TOOL_CALLS]" in reply.error["message"]
 
 
 @pytest.mark.parametrize("choice", ["auto", "required", NAMED])
 def test_an_answer_with_calls_is_that_of_generate_under_the_same_guard(choice: Any) -> None:
     prompt = f"<s>{TASK}</s>\n### answer\n"
     expected = text_of(generated(prompt, guard_of(HERMES, choice), max_new_tokens=120))
-    told = chatted(tool_choice=choice, max_tokens=120, logprobs=True).json["choices"][0]
-    assert expected == "".join(token["token"] for token in told["logprobs"]["content"]).removesuffix("</s>")
-    assert calls_in(told["message"])
+    reply = chatted(tool_choice=choice, max_tokens=120, logprobs=True).json["choices"][0]
+    assert expected == "".join(token["token"] for token in reply["logprobs"]["content"]).removesuffix("</s>")
+    assert calls_in(reply["message"])
 
 
 NAMES = '{{ bos_token }}{# <tool_call>{"name" #}{{ messages[-1].name }}{{ messages[-1].tool_call_id }}'
@@ -257,7 +257,7 @@ NAMES = '{{ bos_token }}{# <tool_call>{"name" #}{{ messages[-1].name }}{{ messag
 
 @pytest.mark.parametrize(("template", "prompt"), [(HERMES, None), (NAMES, "<s>findabc")])
 def test_results_of_calls_are_messages_that_know_their_function(template: str, prompt: str | None) -> None:
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving(chat_template=template) as client:
             call = {"id": "abc", "type": "function", "function": {"name": "find", "arguments": ARGUMENTS}}
             messages = [
@@ -267,10 +267,10 @@ def test_results_of_calls_are_messages_that_know_their_function(template: str, p
             ]
             return await client.ask("/v1/chat/completions", {"model": NAME, "messages": messages, "tools": TOOLS})
 
-    told = asyncio.run(ask())
-    assert 200 == told.status
+    reply = asyncio.run(ask())
+    assert 200 == reply.status
     if prompt is not None:
-        assert len(pico()[1](prompt, add_special_tokens=False).input_ids) == told.json["usage"]["prompt_tokens"]
+        assert len(pico()[1](prompt, add_special_tokens=False).input_ids) == reply.json["usage"]["prompt_tokens"]
 
 
 def test_a_form_is_told_apart_where_a_template_writes_it_in_pieces() -> None:
@@ -323,9 +323,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("fields", "param", "message"), WRONG)
 def test_tools_that_cannot_be_enforced_are_refused(fields: Any, param: str | None, message: str) -> None:
-    told = chatted(**fields)
-    assert (400, param) == (told.status, told.error["param"])
-    assert message in told.error["message"]
+    reply = chatted(**fields)
+    assert (400, param) == (reply.status, reply.error["param"])
+    assert message in reply.error["message"]
 
 
 OTHERS = [
@@ -338,8 +338,8 @@ OTHERS = [
 
 @pytest.mark.parametrize("template", OTHERS)
 def test_a_model_whose_form_of_calls_is_not_known_gets_no_tools(template: str) -> None:
-    told = chatted(template=template)
-    assert (400, "tools") == (told.status, told.error["param"])
+    reply = chatted(template=template)
+    assert (400, "tools") == (reply.status, reply.error["param"])
 
 
 @pytest.mark.parametrize(
@@ -356,10 +356,10 @@ def test_a_model_whose_form_of_calls_is_not_known_gets_no_tools(template: str) -
     ],
 )
 def test_messages_without_what_their_role_has_are_refused(message: Any, reason: str) -> None:
-    async def ask() -> Told:
+    async def ask() -> Reply:
         async with serving(chat_template=HERMES) as client:
             return await client.ask("/v1/chat/completions", {"model": NAME, "messages": [message]})
 
-    told = asyncio.run(ask())
-    assert 400 == told.status
-    assert reason in told.error["message"]
+    reply = asyncio.run(ask())
+    assert 400 == reply.status
+    assert reason in reply.error["message"]

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.serve.serving import Client, Told, generated, serving
+from tests.serve.serving import Client, Reply, generated, serving
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PROMPT = "### repeat\nOne line.\n### answer\n"
@@ -34,13 +34,13 @@ def asked(*bodies: Any, goes_after: int | None = None) -> None:
     async def ask() -> None:
         async with serving() as client:
             for body in bodies:
-                told = await _ask(client, body, goes_after)
-                assert told.status in (200, 400) or goes_after is not None
+                reply = await _ask(client, body, goes_after)
+                assert reply.status in (200, 400) or goes_after is not None
 
     asyncio.run(ask())
 
 
-async def _ask(client: Client, fields: Any, goes_after: int | None) -> Told:
+async def _ask(client: Client, fields: Any, goes_after: int | None) -> Reply:
     body = {"model": "pico", "prompt": PROMPT, "max_tokens": 40, **fields}
     return await client.ask("/v1/completions", body, headers={"traceparent": PARENT}, goes_after=goes_after)
 
@@ -51,12 +51,12 @@ def test_a_request_is_a_span_of_its_callers_trace(seen: Any, stream: bool) -> No
     [span] = seen[0].get_finished_spans()
     assert (0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331) == (span.context.trace_id, span.parent.span_id)
     assert ("text_completion pico", trace.SpanKind.SERVER) == (span.name, span.kind)
-    told = span.attributes
+    reply = span.attributes
     num_tokens = len(generated(PROMPT, max_new_tokens=40))
-    assert 2 * num_tokens == told["gen_ai.usage.output_tokens"]
-    assert ("stop", "stop") == told["gen_ai.response.finish_reasons"]
-    assert (0, 2) == (told["gen_ai.request.temperature"], told["gen_ai.request.choice.count"])
-    assert not any("One line" in str(value) for value in told.values())
+    assert 2 * num_tokens == reply["gen_ai.usage.output_tokens"]
+    assert ("stop", "stop") == reply["gen_ai.response.finish_reasons"]
+    assert (0, 2) == (reply["gen_ai.request.temperature"], reply["gen_ai.request.choice.count"])
+    assert not any("One line" in str(value) for value in reply.values())
 
 
 def test_times_are_measured_under_the_conventions_names(seen: Any) -> None:

@@ -66,7 +66,7 @@ def output(size: int, seed: int) -> Trace:
 
 def model(acceptance: float, drafted: int, step: float = 0.0) -> Arm:
     host = HostPrices(blind=DraftingPrices(of_step=step))
-    return Arm(lambda: ModelDrafter(acceptance, drafted), lambda: FixedBudget(drafted), host, is_told=True)
+    return Arm(lambda: ModelDrafter(acceptance, drafted), lambda: FixedBudget(drafted), host, is_given_output=True)
 
 
 @pytest.mark.parametrize(("acceptance", "drafted"), [(0.0, 3), (0.3, 5), (0.6, 5), (0.8, 5), (0.9, 2), (1.0, 4)])

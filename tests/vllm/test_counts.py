@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ngramspec.stats import Counters, GuardOutcome, Stats, Undrafted
-from ngramspec.vllm.counts import Counts, counts_file, counts_of, publish, published
+from ngramspec.vllm.counts import EngineCounts, counts_file, counts_of, publish, published
 from ngramspec.watching import DriftCounts, Drifts
 
-NOTHING = Counts({}, {}, 0)
+NOTHING = EngineCounts({}, {}, 0)
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ counters = st.builds(
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.builds(
-        Counts,
+        EngineCounts,
         st.dictionaries(st.text(max_size=5), counters, max_size=3),
         st.dictionaries(st.text(max_size=5), st.builds(DriftCounts, numbers, numbers), max_size=3),
         numbers,
     )
 )
-def test_what_is_published_is_read(file: Path, counts: Counts) -> None:
+def test_what_is_published_is_read(file: Path, counts: EngineCounts) -> None:
     publish(file, counts)
     found = published(file)
     assert counts == found
@@ -51,7 +51,7 @@ def test_what_is_published_is_read(file: Path, counts: Counts) -> None:
     assert 0o700 == file.parent.stat().st_mode & 0o777
 
 
-def seconds(counts: Counts) -> list[tuple[float, ...]]:
+def seconds(counts: EngineCounts) -> list[tuple[float, ...]]:
     return [
         (each.drafting_seconds, each.steering_seconds, each.masking_seconds, each.verifying_seconds)
         for each in counts.segments.values()
@@ -69,7 +69,7 @@ def test_requests_without_a_segment_are_told_under_no_name() -> None:
     watched, named, unnamed = Watched(), Counters(requests=1, tokens=9), Counters(requests=2, tokens=3)
     watched.stats.add(named, 'a "b"\n')
     watched.stats.add(unnamed)
-    assert Counts({'a "b"\n': named, "": unnamed}, {}, 2) == counts_of(watched, 2)
+    assert EngineCounts({'a "b"\n': named, "": unnamed}, {}, 2) == counts_of(watched, 2)
 
 
 def test_a_folder_that_others_can_write_is_not_used(file: Path) -> None:

@@ -108,8 +108,8 @@ def test_what_does_not_pay_is_not_drafted() -> None:
         keys = list(done)
         drafts = dict(zip(keys, drafting.draft(keys), strict=True))
         widths.append(sum(map(len, drafts.values())))
-        checked = {key: draft for key, draft in drafts.items() if draft}
-        drafting.passed({key: 1 + len(drafts[key]) for key in keys}, checked, rows, 1e-2 * (rows + widths[-1]))
+        verified = {key: draft for key, draft in drafts.items() if draft}
+        drafting.passed({key: 1 + len(drafts[key]) for key in keys}, verified, rows, 1e-2 * (rows + widths[-1]))
         for key in keys:
             new = answers[key][done[key] % 1200 :][:1]
             done[key] += 1

@@ -106,7 +106,7 @@ def test_a_change_is_told_after_a_few_values_and_where_it_began(is_rise: bool, n
             break
     assert told is not None
     assert is_rise == told.is_rise
-    assert abs(told.change - num_before) <= 3
+    assert abs(told.first_changed - num_before) <= 3
     assert max(0, num_before - MEMORY) <= told.start < num_before
 
 

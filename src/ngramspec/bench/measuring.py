@@ -36,13 +36,13 @@ def bench(
     pad_token: int | None,
     costs: Path | None = None,
     clock: Clock = time.perf_counter,
-    told: Callable[[int], None] = lambda total: None,
+    progress: Callable[[int], None] = lambda total: None,
 ) -> Benched:
     """Decode `requests` in batches of each of `sizes`, in rising order, greedily, by all arms in turns.
 
     model: in evaluation mode. max_new_tokens: of each answer. pad_token: for shorter prompts and answers of a batch.
-    costs: prices to begin with (`Speculator.load_costs`). clock: times the calls, in seconds. told: called after each
-    call with the number of all calls.
+    costs: prices to begin with (`Speculator.load_costs`). clock: times the calls, in seconds. progress: called after
+    each call with the number of all calls.
 
     Drafts begin with an empty history at each size, so that no size can copy what an earlier one decoded.
     Raises ValueError without requests, and for a size below 1 or above the number of requests.
@@ -70,6 +70,6 @@ def bench(
             max_new_tokens=max_new_tokens,
             pad_token=pad_token,
             clock=clock,
-            told=lambda total=total: told(total),  # type: ignore[misc]
+            progress=lambda total=total: progress(total),  # type: ignore[misc]
         )
     return Benched(measured(requests, found), refusal)

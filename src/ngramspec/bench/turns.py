@@ -38,17 +38,17 @@ def batches(requests: Sequence[Request], size: int) -> Iterator[Sequence[Request
 
 def num_calls(num_requests: int, sizes: Sequence[int], arms: Sequence[Arm]) -> int:
     """How often `take_turns` reports its progress, for all of `sizes`."""
-    return sum(-(-num_requests // size) * len(taking(arms, size)) for size in sizes)
+    return sum(-(-num_requests // size) * len(arms_for(arms, size)) for size in sizes)
 
 
 def warm_up(model: Any, arms: Sequence[Arm], requests: Sequence[Request], size: int, pad_token: int | None) -> None:
     """Each arm decodes a few tokens of the first batch, so that no figure includes what a first call prepares."""
     call = call_of(model, requests[:size], WARM_UP_TOKENS, pad_token)
-    for arm in taking(arms, size):
+    for arm in arms_for(arms, size):
         arm.decode(replace(call, segments=[None] * len(call.segments)))  # so that nothing enters a history
 
 
-def taking(arms: Sequence[Arm], size: int) -> list[Arm]:
+def arms_for(arms: Sequence[Arm], size: int) -> list[Arm]:
     """Those of `arms` that decode batches of `size`."""
     return [arm for arm in arms if arm.most_rows is None or size <= arm.most_rows]
 
@@ -62,13 +62,13 @@ def take_turns(
     max_new_tokens: int,
     pad_token: int | None,
     clock: Clock,
-    told: Callable[[], None],
+    progress: Callable[[], None],
 ) -> dict[str, list[Answer]]:
     """The answers of each arm to all `requests`, in their order, in batches of `size`.
 
-    The arm that begins changes from batch to batch. told: called after each call. clock: times them, in seconds.
+    The arm that begins changes from batch to batch. progress: called after each call. clock: times them, in seconds.
     """
-    ready = taking(arms, size)
+    ready = arms_for(arms, size)
     answers: dict[str, list[Answer]] = {arm.name: [] for arm in ready}
     ends = _ends(model)
     for number, batch in enumerate(batches(requests, size)):
@@ -83,7 +83,7 @@ def take_turns(
             answers[arm.name] += [
                 Answer(row, counters, number, seconds) for row, counters in zip(rows, counted, strict=True)
             ]
-            told()
+            progress()
     return answers
 
 

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from ngramspec.decoding import PassPrices, Shape
-from ngramspec.decoding.calibrated import Measured
+from ngramspec.decoding.calibration_file import MeasuredPass
 from ngramspec.drafting import FloatArray
 
 NAMES = ("base", "of_row", "of_token", "of_cached", "of_pair")
@@ -14,7 +14,7 @@ NUM_OF_PASS = 3
 """The first prices do not depend on the cache: one of them must be above 0."""
 
 
-def fitted_passes(measured: Sequence[Measured]) -> PassPrices:
+def fitted_passes(measured: Sequence[MeasuredPass]) -> PassPrices:
     """The prices whose sums are nearest to the measured seconds, for padded rows.
 
     Raises ValueError if nothing was measured.
@@ -51,18 +51,18 @@ def fitted(terms: Sequence[Sequence[float]], seconds: Sequence[float], num_neede
     return found
 
 
-def errors(passes: PassPrices, measured: Sequence[Measured]) -> dict[str, float]:
+def errors(passes: PassPrices, measured: Sequence[MeasuredPass]) -> dict[str, float]:
     """The median and the largest relative error of the prices over the measured passes."""
     shares = [abs(passes.seconds(shape_of(each)) / each.seconds - 1.0) for each in measured]
     return {"median": float(np.median(shares)), "worst": max(shares)}
 
 
-def shape_of(measured: Measured) -> Shape:
+def shape_of(measured: MeasuredPass) -> Shape:
     """The shape of a measured pass."""
     return Shape(measured.rows, measured.columns, measured.rows * measured.columns, measured.context)
 
 
-def _terms(measured: Measured) -> tuple[float, ...]:
+def _terms(measured: MeasuredPass) -> tuple[float, ...]:
     """What each price is multiplied by, as in `PassPrices.seconds`."""
     tokens = measured.rows * measured.columns
     return (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from ngramspec.calibration.fitting import fitted
-from ngramspec.calibration.measuring import PERIOD, PROMPT, Chosen, Recorder, Steered, engine_of
+from ngramspec.calibration.measuring import PERIOD, PROMPT, PassRecorder, RandomDrafter, SteeredDrafting, engine_of
 from ngramspec.decoding import Budget, Clock, DraftingPrices, FixedBudget, Shape
 from ngramspec.drafting import AdaptiveLookup, Drafter
 from ngramspec.guards import Guard, Vocabulary
@@ -34,8 +34,8 @@ def guard_prices(
     guard = Guard.json_schema(SCHEMA, vocabulary, whitespace="compact")
     ends = min(vocabulary.eos_tokens, default=None)
 
-    def made(batch: int, drafter: Drafter, drafts: int, guard: Guard | None) -> Recorder:
-        recorder = Recorder()
+    def made(batch: int, drafter: Drafter, drafts: int, guard: Guard | None) -> PassRecorder:
+        recorder = PassRecorder()
         budget: Budget = FixedBudget(drafts)
         with engine_of(
             model, recorder, drafter, clock, batch, PROMPT, room=PROMPT, budget=budget, period=PERIOD, guard=guard,
@@ -45,8 +45,8 @@ def guard_prices(
                 engine.step()
         return recorder
 
-    def plain(batch: int, drafts: int) -> Recorder:
-        drafter = Chosen(model.config.vocab_size)
+    def plain(batch: int, drafts: int) -> PassRecorder:
+        drafter = RandomDrafter(model.config.vocab_size)
         drafter.length = drafts
         return made(batch, drafter, drafts, None)
 
@@ -68,7 +68,7 @@ def guard_prices(
     return _steering([*one.steered, *many.steered]), masks
 
 
-def _steering(measured: Sequence[Steered]) -> DraftingPrices:
+def _steering(measured: Sequence[SteeredDrafting]) -> DraftingPrices:
     timed = [each for each in measured if each.seconds > 0.0]
     if not timed:
         return DraftingPrices()
@@ -77,7 +77,7 @@ def _steering(measured: Sequence[Steered]) -> DraftingPrices:
     return DraftingPrices(of_pass, of_row, of_token)
 
 
-def _seconds(recorder: Recorder, columns: int) -> float:
+def _seconds(recorder: PassRecorder, columns: int) -> float:
     return median(seconds for shape, seconds in recorder.passes if shape.columns == columns)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ngramspec.decoding import Budget, Clock, FixedBudget, MeasuredCosts, Shape
-from ngramspec.decoding.calibrated import Measured
+from ngramspec.decoding.calibration_file import MeasuredPass
 from ngramspec.decoding.way import Way
 from ngramspec.drafting import AdaptiveLookup, Draft, Drafter, TokenArray
 from ngramspec.guards import Guard
@@ -27,7 +27,7 @@ WARM_UP_PASSES = 8
 """Warm-up passes before the first measured one: memory is allocated, and threads start."""
 
 
-class Steered(NamedTuple):
+class SteeredDrafting(NamedTuple):
     """The steered drafting of a pass: seconds, rows that were drafted for, and tokens that were drafted."""
 
     seconds: float
@@ -35,7 +35,7 @@ class Steered(NamedTuple):
     tokens: int
 
 
-class Recorder(MeasuredCosts):
+class PassRecorder(MeasuredCosts):
     """Learns as for a budget, and keeps each pass. passes: those over decoding rows; prompts: those over prompts.
 
     steered: drafting within grammars, by pass.
@@ -46,7 +46,7 @@ class Recorder(MeasuredCosts):
         super().__init__()
         self.passes: list[tuple[Shape, float]] = []
         self.prompts: list[tuple[Shape, float]] = []
-        self.steered: list[Steered] = []
+        self.steered: list[SteeredDrafting] = []
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`."""
@@ -61,14 +61,14 @@ class Recorder(MeasuredCosts):
     def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
         """See `Costs`."""
         if way is Way.STEERED:
-            self.steered.append(Steered(seconds, num_rows, num_tokens))
+            self.steered.append(SteeredDrafting(seconds, num_rows, num_tokens))
         super().record_drafting(way, seconds, num_rows, num_tokens)
 
 
 class OneTable(CostTables):
     """One recorder for any model, which no other Speculator shares."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: PassRecorder) -> None:
         """recorder: records all passes."""
         super().__init__()
         self._recorder = recorder
@@ -78,7 +78,7 @@ class OneTable(CostTables):
         return self._recorder
 
 
-class Chosen:
+class RandomDrafter:
     """A drafter whose drafts have a chosen length, and random tokens. length: of the next drafts."""
 
     def __init__(self, vocabulary: int) -> None:
@@ -86,7 +86,7 @@ class Chosen:
         self.length = 0
         self._vocabulary, self._drawn = vocabulary, np.random.default_rng(0)
 
-    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "Chosen":
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "RandomDrafter":
         """Start a row."""
         return self
 
@@ -106,19 +106,19 @@ class Chosen:
 
 def measured_passes(
     model: Model,
-    recorder: Recorder,
+    recorder: PassRecorder,
     shapes: tuple[Sequence[int], Sequence[int], Sequence[int]],
     repeats: int,
     clock: Clock,
-    told: Callable[[], None],
-) -> list[Measured]:
+    progress: Callable[[], None],
+) -> list[MeasuredPass]:
     """The median seconds of passes of all rows, columns and tokens of context in `shapes`, and of prompts.
 
-    told: called after each decoding pass. The first pass of a shape is a warm-up, and is not counted.
+    progress: called after each decoding pass. The first pass of a shape is a warm-up, and is not counted.
     """
     batches, columns, contexts = shapes
-    found: list[Measured] = []
-    drafter = Chosen(model.config.vocab_size)
+    found: list[MeasuredPass] = []
+    drafter = RandomDrafter(model.config.vocab_size)
     host_seconds(model, 1, WARM_UP_PASSES, clock, drafts=False)
     for context in contexts:
         for rows in batches:
@@ -131,7 +131,7 @@ def measured_passes(
                     drafter.length = width - 1
                     for _ in range(repeats + 1):
                         engine.step()
-                        told()
+                        progress()
                     del recorder.passes[passes]  # the warm-up
                     found += _medians(recorder.passes[passes:])
                     passes = len(recorder.passes)
@@ -142,8 +142,8 @@ def measured_passes(
 
 def host_seconds(model: Model, rows: int, passes: int, clock: Clock, *, drafts: bool) -> float:
     """The median seconds of a step beside its pass, for this many rows that copy from their prompts."""
-    recorder = Recorder()
-    drafter: Drafter = AdaptiveLookup() if drafts else Chosen(model.config.vocab_size)
+    recorder = PassRecorder()
+    drafter: Drafter = AdaptiveLookup() if drafts else RandomDrafter(model.config.vocab_size)
     found: list[float] = []
     with engine_of(model, recorder, drafter, clock, rows, PROMPT, room=PROMPT, period=PERIOD) as engine:
         while len(found) < passes and engine.num_running == rows:
@@ -170,7 +170,7 @@ def request_seconds(model: Model, number: int, clock: Clock) -> float:
 @contextmanager
 def engine_of(
     model: Model,
-    recorder: Recorder,
+    recorder: PassRecorder,
     drafter: Drafter,
     clock: Clock,
     rows: int,
@@ -202,12 +202,12 @@ def engine_of(
         yield engine
 
 
-def _medians(passes: Sequence[tuple[Shape, float]]) -> list[Measured]:
+def _medians(passes: Sequence[tuple[Shape, float]]) -> list[MeasuredPass]:
     """Medians by shape; contexts that differ by a few tokens count as the shortest of them."""
     by_shape: dict[tuple[int, int], list[tuple[int, float]]] = {}
     for shape, seconds in passes:
         by_shape.setdefault((shape.rows, shape.columns), []).append((shape.context, seconds))
     return [
-        Measured(rows, columns, min(context for context, _ in found), median(seconds for _, seconds in found))
+        MeasuredPass(rows, columns, min(context for context, _ in found), median(seconds for _, seconds in found))
         for (rows, columns), found in by_shape.items()
     ]

@@ -10,9 +10,9 @@ import torch
 
 from ngramspec.calibration.fitting import errors, fitted_passes
 from ngramspec.calibration.guarding import guard_prices
-from ngramspec.calibration.measuring import Recorder, host_seconds, measured_passes, request_seconds
+from ngramspec.calibration.measuring import PassRecorder, host_seconds, measured_passes, request_seconds
 from ngramspec.decoding import Clock, DraftingPrices, HostPrices
-from ngramspec.decoding.calibrated import Calibration
+from ngramspec.decoding.calibration_file import Calibration
 from ngramspec.guards import Vocabulary
 from ngramspec.hf.entry.cost_tables import fingerprint
 from ngramspec.hf.facts.limits import max_position
@@ -27,7 +27,7 @@ REQUESTS = 24
 GUARD_PASSES = 48
 
 
-def num_told(batches: Sequence[int], columns: Sequence[int], contexts: Sequence[int]) -> int:
+def num_reports(batches: Sequence[int], columns: Sequence[int], contexts: Sequence[int]) -> int:
     """How often `calibrate` reports its progress."""
     return len(batches) * len(columns) * len(contexts) * (REPEATS + 1)
 
@@ -45,16 +45,16 @@ def calibrate(
     shapes: Shapes,
     *,
     vocabulary: Vocabulary | None = None,
-    told: Callable[[], None] = lambda: None,
+    progress: Callable[[], None] = lambda: None,
     clock: Clock = time.perf_counter,
 ) -> Calibration:
     """Measure passes of `model` by rows, columns and tokens of context, and the host's time beside them; fit both.
 
     name: the model's display name. vocabulary: of its tokenizer, to measure what guards cost; without it, guards are
-    priced 0. told: called now and then (`num_told`). clock: in seconds.
+    priced 0. progress: called now and then (`num_reports`). clock: in seconds.
     """
-    recorder = Recorder()
-    measured = measured_passes(model, recorder, shapes, REPEATS, clock, told)
+    recorder = PassRecorder()
+    measured = measured_passes(model, recorder, shapes, REPEATS, clock, progress)
     passes = fitted_passes(measured)
     return Calibration(
         model=name,

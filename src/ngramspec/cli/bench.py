@@ -82,7 +82,7 @@ def bench(
             max_new_tokens=max_new_tokens,
             pad_token=loaded.tokenizer.pad_token_id,
             costs=costs,
-            told=lambda total: progress.update(task, advance=1, total=total),
+            progress=lambda total: progress.update(task, advance=1, total=total),
         )
     about = _about(loaded, made, sizes[len(fitting) :], max_new_tokens)
     if html is not None:

@@ -32,13 +32,13 @@ def calibrate(
     shapes = calibration.BATCHES, calibration.COLUMNS, calibration.contexts_of(loaded.model, calibration.CONTEXTS)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Measuring", total=calibration.num_told(*shapes))
+        task = progress.add_task("Measuring", total=calibration.num_reports(*shapes))
         found = calibration.calibrate(
             loaded.model,
             model,
             shapes,
             vocabulary=_vocabulary(loaded),
-            told=lambda: progress.advance(task),
+            progress=lambda: progress.advance(task),
         )
     found.write(output)
     plain, off = found.measured[0].seconds, found.fit_error

@@ -46,9 +46,9 @@ def constraint_source(
 ) -> ConstraintSource | None:
     """The constraint given by the options, None if there is none. Raises OSError if a file cannot be read."""
     given = {"--schema": schema, "--regex": regex, "--grammar": grammar}
-    asked = [name for name, value in given.items() if value is not None]
-    if len(asked) > 1:
-        raise typer.BadParameter(f"one constraint at a time, got {' and '.join(asked)}: leave one out")
+    options = [name for name, value in given.items() if value is not None]
+    if len(options) > 1:
+        raise typer.BadParameter(f"one constraint at a time, got {' and '.join(options)}: leave one out")
     if whitespace is not None and schema is None:
         raise typer.BadParameter("--whitespace is between the tokens of JSON: add --schema, or leave it out")
     if regex is not None:
@@ -57,7 +57,7 @@ def constraint_source(
     if path is None:
         return None
     settings = {} if whitespace is None else {"whitespace": whitespace}
-    return ConstraintSource(f"{asked[0]} {named(path)}", text_of(path) + "\n", settings)
+    return ConstraintSource(f"{options[0]} {named(path)}", text_of(path) + "\n", settings)
 
 
 def text_of(path: str | Path) -> str:

@@ -15,13 +15,13 @@ def demo(
     max_draft_tokens: MaxDraftTokens = None,
 ) -> None:
     """Rename, extract and correct with a small model, beside plain decoding; exit code 1 if the texts differ."""
-    from ngramspec.cli.report import Report
-    from ngramspec.cli.trial import run
+    from ngramspec.cli.demo_job import run
+    from ngramspec.cli.demo_report import DemoReport
 
     console = Console(highlight=False)
     with console.status("Loading the model"):
         loaded = load(model)
-    report = Report(console, loaded)
+    report = DemoReport(console, loaded)
     jobs = demo_inputs()
     report.begin(max_draft_tokens, jobs)
     budget = budget_of(max_draft_tokens)

@@ -77,7 +77,7 @@ def arm_of(
             lambda: FixedBudget(model.draft_tokens),
             host,
             settings=f"num_speculative_tokens {model.draft_tokens}",
-            is_told=True,
+            is_given_output=True,
         )
         return arm, words
     if name is DrafterName.SUFFIX:

@@ -92,13 +92,13 @@ def _given(
     schema: Path | None, regex: str | None, grammar: Path | None, corpus: Path | None
 ) -> "tuple[Constraint, ...]":
     """The constraints to fuzz; none if they are to be generated."""
-    asked = [
+    options = [
         name
         for name, value in (("--schema", schema), ("--regex", regex), ("--grammar", grammar), ("--corpus", corpus))
         if value is not None
     ]
-    if len(asked) > 1:
-        raise typer.BadParameter(f"one constraint at a time, got {' and '.join(asked)}: leave one out")
+    if len(options) > 1:
+        raise typer.BadParameter(f"one constraint at a time, got {' and '.join(options)}: leave one out")
 
     from ngramspec.testing.fuzzing import Constraint, read_constraint, read_corpus
 

@@ -79,7 +79,7 @@ def generate(
         import torch
 
         from ngramspec.cli.loading import load
-        from ngramspec.cli.run import Run
+        from ngramspec.cli.timed_decoder import TimedDecoder
         from ngramspec.hf import Speculator
 
         spec = Speculator(budget=budget_of(max_draft_tokens))
@@ -89,7 +89,9 @@ def generate(
         guard = None if source is None else source.guard(loaded.tokenizer, backend)
         loaded.check_room(prompts.rows, max_new_tokens, chat=chat)
         settings = {"max_new_tokens": max_new_tokens} | settings
-        run = Run(loaded, spec, chat=chat, settings=settings, guard=guard, segment=segment, recording=recording)
+        run = TimedDecoder(
+            loaded, spec, chat=chat, settings=settings, guard=guard, segment=segment, recording=recording
+        )
         torch.manual_seed(seed)
         if prompts.are_lines or compare:
             _write(prompts, batch, run.compare if compare else run.decode, run.record)
@@ -112,7 +114,7 @@ def _write(
         for start in range(0, len(prompts.rows), batch):
             rows = prompts.rows[start : start + batch]
             for prompt, text in zip(rows, decode(rows), strict=True):
-                line = json_line(prompt.answered(text)) if prompts.are_lines else for_standard_output(text)
+                line = json_line(prompt.recording_row(text)) if prompts.are_lines else for_standard_output(text)
                 if shown and sys.stdout.isatty():
                     console.print(shown_text(line), soft_wrap=True)  # above the bar, on the same terminal
                 else:

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ngramspec.decoding import FITS
-from ngramspec.decoding.calibrated import read_calibration
+from ngramspec.decoding.calibration_file import read_calibration
 from ngramspec.simulate import Machine
 
 

@@ -51,9 +51,11 @@ class Loaded:
             raise PromptError(
                 f"--chat needs a tokenizer with a chat template, got {self.name} without one: leave it out"
             )
-        asked = prompt.asked if prompt.chat is None and chat else prompt.chat
-        text = prompt.text if asked is None else asked.rendered(self.tokenizer)
-        ids: list[int] = self.tokenizer(text, add_special_tokens=asked is None)["input_ids"]  # a template adds its own
+        messages = prompt.as_chat if prompt.chat is None and chat else prompt.chat
+        text = prompt.text if messages is None else messages.rendered(self.tokenizer)
+        ids: list[int] = self.tokenizer(text, add_special_tokens=messages is None)[
+            "input_ids"
+        ]  # a template adds its own
         return ids
 
     def generate(self, prompt: dict[str, Any], spec: "Speculator | None", **settings: Any) -> "Tensor":

@@ -34,11 +34,11 @@ class Prompt:
     segment: str | None = None
 
     @property
-    def asked(self) -> Chat:
+    def as_chat(self) -> Chat:
         """The prompt as a chat with one user message."""
         return Chat([{"role": "user", "content": self.text}], None, self.origin)
 
-    def answered(self, output: str) -> dict[str, object]:
+    def recording_row(self, output: str) -> dict[str, object]:
         """Prompt and output as a line that `ngramspec replay` reads."""
         if self.chat is None:
             return {"prompt": self.text, "output": output}

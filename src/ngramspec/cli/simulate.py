@@ -112,7 +112,7 @@ def _simulated(traces: list[Trace], machine: Machine, arm: Arm, loads: list[Load
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Simulating", total=2 * len(traces) * len(loads))
-        return simulate_traces(traces, machine, arm, loads, unit=unit, told=lambda: progress.advance(task))
+        return simulate_traces(traces, machine, arm, loads, unit=unit, progress=lambda: progress.advance(task))
 
 
 def _about(num_requests: int, num_left_out: int, host: HostPrices, priced_by: str, drafts: str) -> list[str]:

@@ -10,7 +10,7 @@ from ngramspec.decoding.gains import by_columns, by_tokens, read_again
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.trials import Trials
 from ngramspec.decoding.way import Way
-from ngramspec.decoding.ways import Ways, usual
+from ngramspec.decoding.way_chooser import WayChooser, usual
 from ngramspec.drafting.types import Draft, FloatArray
 
 MAX_DRAFT_TOKENS = 96
@@ -36,11 +36,11 @@ was made, the fewer (`Trials.patience`)."""
 class Terms(NamedTuple):
     """How the rows of a pass are drafted for, and which tokens are worth it.
 
-    ways: one per row. least: for each way, the lowest survival, 0.0 to 1.0, at which a token is worth drafting.
+    ways: one per row. min_survivals: for each way, the lowest survival, 0.0 to 1.0, at which a token is worth drafting.
     """
 
     ways: list[Way]
-    least: tuple[float, float, float]
+    min_survivals: tuple[float, float, float]
 
 
 class Budget(Protocol):
@@ -94,12 +94,12 @@ class AdaptiveBudget:
 
     Doubted prices are re-measured now and then by a trial: a pass that would be best at hopeful prices. Its expected
     loss is charged to a small credit that belongs to the prices (`Costs.trials`). The time of drafting is priced as
-    well: `Ways` chooses for each row how it is drafted for.
+    well: `WayChooser` chooses for each row how it is drafted for.
     """
 
     def __init__(self) -> None:
         self.max_draft_tokens = MAX_DRAFT_TOKENS
-        self._ways = Ways()
+        self._ways = WayChooser()
 
     def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
         """Return the best ways, and the survival at which the cheapest token pays for its draft and verification.
@@ -137,11 +137,11 @@ class AdaptiveBudget:
             return [min(most, int((draft.survival >= SURE).sum())) for draft in drafts]
         plain = _plain_price(shape, costs, prices)
         rate = max(costs.rate(shape), shape.rows / plain)
-        again = read_again(drafts, prices, plain) if shape.known else 0.0
+        again = read_again(drafts, prices, plain) if shape.known_columns else 0.0
         values = gains - rate * (prices + again)
         best = int(np.argmax(values))
         if is_trial:
-            costs.trials.looked()
+            costs.trials.note_considered()
             hopeful = costs.prices(shape, gains.size - 1, hopeful=True)
             assert hopeful is not None
             best = _tried(best, gains, rate, prices + again, hopeful + again, costs.trials)
@@ -173,9 +173,9 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopefu
     return tried
 
 
-def usual_terms(rows: Rows[Row], least: float) -> Terms:
+def usual_terms(rows: Rows[Row], min_survival: float) -> Terms:
     """The usual way for each row, and the same lowest survival for all ways."""
-    return Terms([usual(row) for row in rows], (least, least, least))
+    return Terms([usual(row) for row in rows], (min_survival, min_survival, min_survival))
 
 
 def _most_guessed(shape: Shape) -> int:
@@ -185,8 +185,8 @@ def _most_guessed(shape: Shape) -> int:
 
 def _plain_price(shape: Shape, costs: Costs, prices: FloatArray) -> float:
     """Seconds of a pass over one column. prices: of passes of `shape` and wider ones."""
-    if shape.known <= 1:
+    if shape.known_columns <= 1:
         return float(prices[0])
-    found = costs.prices(shape._replace(columns=1, tokens=shape.rows, known=0), 0)
+    found = costs.prices(shape._replace(columns=1, tokens=shape.rows, known_columns=0), 0)
     assert found is not None
     return float(found[0])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ngramspec.decoding.growth import DEAREST, NUM_KEPT
+from ngramspec.decoding.column_prices import DEAREST, NUM_KEPT
 from ngramspec.errors import shortened
 from ngramspec.files.checking import checked_int, checked_list, checked_number, checked_object, checked_text
 
@@ -28,8 +28,8 @@ def checked_state(state: object) -> dict[str, Any]:
         checked_int(rows, "the rows of a pass", 1, _MOST_ROWS)
         checked_int(size, "the context of a pass", 0, _MOST_SIZE)
         _checked_numbers(times, "times of plain passes", 1, _LEAST_SECONDS, _MOST_SECONDS)
-    growths = checked_list(known["growths"], "the prices of wider passes", of=3)
-    for rows, size, prices in growths:
+    wider = checked_list(known["growths"], "the prices of wider passes", of=3)
+    for rows, size, prices in wider:
         checked_int(rows, "the rows of a pass", 0, _MOST_SIZE)
         checked_int(size, "the context of a pass", 0, _MOST_SIZE)
         for width, found in checked_object(prices, "the prices of wider passes", ()).items():
@@ -40,7 +40,7 @@ def checked_state(state: object) -> dict[str, Any]:
         checked_int(size, "the rows of a pass", 0, _MOST_SIZE)
         _check_rate(num_tokens, passes)
     _check_named_once("plain passes", [tuple(key) for *key, _ in plain])
-    _check_named_once("wider passes", [tuple(key) for *key, _ in growths])
+    _check_named_once("wider passes", [tuple(key) for *key, _ in wider])
     _check_named_once("rates", [size for size, *_ in rates])
     return known
 

@@ -14,15 +14,15 @@ class Shape(NamedTuple):
 
     rows: rows that are read. columns: tokens of the widest row, drafted ones included; narrower rows are padded to it.
     tokens: tokens of all rows, without that padding. context: cached tokens of the longest row.
-    known: columns of the pass without drafts, if the target reads accepted tokens again after a rejection, and pads
-        rows or has only one; 0 where a rollback is free, and for prompts.
+    known_columns: columns of the pass without drafts, if the target reads accepted tokens again after a rejection, and
+        pads rows or has only one; 0 where a rollback is free, and for prompts.
     """
 
     rows: int
     columns: int
     tokens: int
     context: int
-    known: int = 0
+    known_columns: int = 0
 
 
 class Costs(Protocol):

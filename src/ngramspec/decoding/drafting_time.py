@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
+from ngramspec.decoding.column_prices import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.way import Way
 
 MEMORY = 64

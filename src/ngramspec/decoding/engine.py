@@ -28,7 +28,7 @@ class ReadsAhead(Protocol):
 
 
 @dataclass(slots=True)
-class _Joined:
+class _JoinedRows:
     """Rows of one call, until the last one has left."""
 
     rows: list[Row]
@@ -53,7 +53,7 @@ class Engine:
         self._budget, self._costs, self._clock = budget, costs, clock
         self._max_prompt_tokens = max_prompt_tokens
         self._parts = 1.0  # parts of prompts that are due before the next pass
-        self._joined: list[_Joined] = []
+        self._joined: list[_JoinedRows] = []
         self.failing: Rows[Row] = ()
 
     @property
@@ -66,7 +66,7 @@ class Engine:
 
         ahead: reads the prompt of a row that joins alone, in parts, while others decode; None: it is read in one pass.
         """
-        self._joined.append(_Joined(list(rows), target, ahead))
+        self._joined.append(_JoinedRows(list(rows), target, ahead))
 
     def remove(self, rows: Rows[Row]) -> None:
         """Let `rows` leave before they end; they keep what they have emitted."""
@@ -85,7 +85,7 @@ class Engine:
         token of its rows was committed: once the `failing` rows are removed, the others can go on.
         """
         self.failing = ()
-        by_target: dict[Target, list[_Joined]] = {}
+        by_target: dict[Target, list[_JoinedRows]] = {}
         for call in self._joined:
             by_target.setdefault(call.target, []).append(call)
         num_rows = num_emitted = 0
@@ -108,7 +108,7 @@ class Engine:
             self._leave(set(ended))
         return ended
 
-    def _read_parts(self, reading: _Joined | None, join: Callable[[], object]) -> None:
+    def _read_parts(self, reading: _JoinedRows | None, join: Callable[[], object]) -> None:
         """Read the parts of prompts that are due, this call's first, while other rows of its target decode."""
         while reading is not None and self._parts >= 1.0:
             row, most = reading.rows[0], int(self._parts) * self._max_prompt_tokens

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ngramspec import forking
+from ngramspec.decoding.column_prices import BLIND, DEAREST, FIRST_GUESS, ColumnPrices, Guess
 from ngramspec.decoding.cost_state import checked_state
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.drafting_time import DraftingPrice, DraftingTime
-from ngramspec.decoding.growth import BLIND, DEAREST, FIRST_GUESS, Growth, Guess
 from ngramspec.decoding.plain_time import PlainTime
 from ngramspec.decoding.rate import WidthRate
 from ngramspec.decoding.trials import Trials
@@ -53,8 +53,8 @@ class MeasuredCosts:
         self.counts_fill = counts_fill
         self.trials = Trials()
         self._plain: dict[tuple[int, int], PlainTime] = {}
-        self._growths: dict[tuple[int, int], Growth] = {}
-        self._guessed = Growth()
+        self._prices_by_group: dict[tuple[int, int], ColumnPrices] = {}
+        self._guessed = ColumnPrices()
         self._rates: dict[int, WidthRate] = {}
         self._prompts: dict[int, tuple[int, float]] = {}
         self._drafting = [DraftingTime() for _ in Way]
@@ -69,19 +69,19 @@ class MeasuredCosts:
             plain = self._nearest_plain(shape)
             if plain is None:
                 return None
-            first = max(0, shape.known - 1)  # columns that are read again anyway
+            first = max(0, shape.known_columns - 1)  # columns that are read again anyway
             if not num_more and not first:
                 return np.array([plain.seconds])
-            growth = self._growth(shape)
-            prices = growth.hopeful if hopeful else growth.of
+            group_prices = self._group_prices(shape)
+            prices = group_prices.hopeful if hopeful else group_prices.of
             if self.counts_fill:
                 found = prices(first + num_more + 1)[first:] * plain.seconds
-                found[max(1, growth.reach - first) :] = np.inf
+                found[max(1, group_prices.reach - first) :] = np.inf
             else:
                 columns = 1.0 + np.arange(num_more + 1) / shape.rows
                 whole = np.arange(1, math.ceil(columns[-1]) + 1)
                 found = np.interp(columns, whole, prices(whole.size)) * plain.seconds
-                found[columns > growth.reach] = np.inf
+                found[columns > group_prices.reach] = np.inf
             if hopeful:
                 own = self._plain.get(_group(shape))
                 if own is None or own.is_doubted(self._num_passes):
@@ -91,10 +91,10 @@ class MeasuredCosts:
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
         """See `Costs`."""
         with self._lock:
-            plain, growth = self._nearest_plain(shape), self._growth(shape)
+            plain, group_prices = self._nearest_plain(shape), self._group_prices(shape)
             if plain is None:
                 return 0.0
-            column = growth.cheapest_hopeful_column() if hopeful else growth.cheapest_column
+            column = group_prices.cheapest_hopeful_column() if hopeful else group_prices.cheapest_column
             return column * plain.seconds / (1 if self.counts_fill else shape.rows)
 
     def drafting(self) -> list[DraftingPrice]:
@@ -130,7 +130,7 @@ class MeasuredCosts:
         rate, plain = self._rates.get(_size(shape.rows)), self._nearest_plain(shape)
         if rate is None or plain is None:
             return 0.0
-        prices = self._growth(shape).of(rate.num_columns)
+        prices = self._group_prices(shape).of(rate.num_columns)
         drafting = self._drafting_of_row * shape.rows
         return rate.mean(prices, drafting / plain.seconds) * shape.rows / plain.seconds
 
@@ -153,12 +153,12 @@ class MeasuredCosts:
             if columns > 1:
                 plain.record_wider(seconds)
             if not 1.0 / CHANGED < plain.seconds / before < CHANGED:
-                self._growths.pop(_sizes(shape), None)  # ratios to a wrong plain time
+                self._prices_by_group.pop(_sizes(shape), None)  # ratios to a wrong plain time
             share = self._share(shape, columns)
             if columns > 1 and share >= LEAST_SHARE:
-                self._own_growth(shape).record(columns, 1.0 + (seconds / plain.seconds - 1.0) / share)
-            elif self._growths:  # otherwise nothing can age
-                self._own_growth(shape).age()
+                self._own_prices(shape).record(columns, 1.0 + (seconds / plain.seconds - 1.0) / share)
+            elif self._prices_by_group:  # otherwise nothing can age
+                self._own_prices(shape).age()
             self._record_rate(shape.rows, columns, num_tokens / shape.rows, DEAREST * plain.seconds)
 
     def _record_rate(self, rows: int, columns: int, num_tokens: float, most: float) -> None:
@@ -195,7 +195,7 @@ class MeasuredCosts:
         with self._lock:
             return {
                 "alone": [[*group, plain.state()] for group, plain in self._plain.items()],
-                "growths": [[*sizes, growth.state()] for sizes, growth in self._growths.items()],
+                "growths": [[*sizes, group_prices.state()] for sizes, group_prices in self._prices_by_group.items()],
                 "rates": [[size, *rate.state()] for size, rate in self._rates.items()],
             }
 
@@ -204,7 +204,9 @@ class MeasuredCosts:
         """Restore from `state`. Raises ValueError for what `state` cannot have returned."""
         costs, state = cls(), checked_state(state)
         costs._plain = {(rows, size): PlainTime.of_state(times) for rows, size, times in state["alone"]}
-        costs._growths = {(rows, size): Growth.of_state(prices) for rows, size, prices in state["growths"]}
+        costs._prices_by_group = {
+            (rows, size): ColumnPrices.of_state(prices) for rows, size, prices in state["growths"]
+        }
         costs._rates = {size: WidthRate(tokens, passes) for size, tokens, passes in state["rates"]}
         return costs
 
@@ -232,26 +234,28 @@ class MeasuredCosts:
         nearest = _nearest([other for other, plain in self._plain.items() if plain.is_measured], group)
         return None if nearest is None else self._plain[nearest]
 
-    def _own_growth(self, shape: Shape) -> Growth:
+    def _own_prices(self, shape: Shape) -> ColumnPrices:
         """The prices of this shape's group, created from the nearest group if there are none."""
         sizes = _sizes(shape)
-        own = self._growths.get(sizes)
+        own = self._prices_by_group.get(sizes)
         if own is None or own.is_empty:
-            own = self._growths[sizes] = Growth(self._growth(shape), self._guess(shape))
+            own = self._prices_by_group[sizes] = ColumnPrices(self._group_prices(shape), self._guess(shape))
         return own
 
-    def _growth(self, shape: Shape) -> Growth:
+    def _group_prices(self, shape: Shape) -> ColumnPrices:
         """The prices of this shape's group, else of the nearest one."""
         sizes = _sizes(shape)
-        own = self._growths.get(sizes)
+        own = self._prices_by_group.get(sizes)
         if own is not None and not own.is_empty:
             return own
-        nearest = _nearest([group for group, growth in self._growths.items() if not growth.is_empty], sizes)
+        nearest = _nearest(
+            [group for group, group_prices in self._prices_by_group.items() if not group_prices.is_empty], sizes
+        )
         if nearest is not None:
-            return self._growths[nearest]
+            return self._prices_by_group[nearest]
         guess = self._guess(shape)
         if guess != self._guessed.guess:
-            self._guessed = Growth(guess=guess)
+            self._guessed = ColumnPrices(guess=guess)
         return self._guessed
 
     def _guess(self, shape: Shape) -> Guess:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from statistics import median_low
 
-from ngramspec.decoding.growth import NUM_ENOUGH, NUM_KEPT
+from ngramspec.decoding.column_prices import NUM_ENOUGH, NUM_KEPT
 
 STALE = 512
 """Passes after which a plain time is doubted, in the hopeful estimate: other load may have come or gone."""

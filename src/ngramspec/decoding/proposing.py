@@ -39,22 +39,22 @@ def propose(
     for index, (row, way) in enumerate(zip(rows, terms.ways, strict=True)):
         led = None
         if way is STEERED:
-            branches = takes_trees and terms.least[STEERED] <= CHEAP and row.may_branch()
-            led = row.led_draft(rooms[index], terms.least[STEERED], branches=branches)
+            branches = takes_trees and terms.min_survivals[STEERED] <= CHEAP and row.may_branch()
+            led = row.steered_draft(rooms[index], terms.min_survivals[STEERED], branches=branches)
         if led is not None:
             drafts[index] = led
             steered += [] if row.ended else [index]
         elif way is not NONE:
             blind.append(index)
     between = clock()
-    branching = [i for i in blind if _branches(rows[i])] if takes_trees and terms.least[BLIND] <= CHEAP else []
+    branching = [i for i in blind if _branches(rows[i])] if takes_trees and terms.min_survivals[BLIND] <= CHEAP else []
     sessions, most = [rows[index].session for index in branching], [rooms[index] for index in branching]
-    for index, tree in zip(branching, propose_trees(sessions, most, terms.least[BLIND]), strict=True):
-        drafts[index] = rows[index].legal(tree)
+    for index, tree in zip(branching, propose_trees(sessions, most, terms.min_survivals[BLIND]), strict=True):
+        drafts[index] = rows[index].legal_head(tree)
     chains = sorted({*blind}.difference(branching)) if branching else blind
     sessions, most = [rows[index].session for index in chains], [rooms[index] for index in chains]
-    for index, draft in zip(chains, propose_all(sessions, most, terms.least[BLIND]), strict=True):
-        drafts[index] = rows[index].legal(draft)
+    for index, draft in zip(chains, propose_all(sessions, most, terms.min_survivals[BLIND]), strict=True):
+        drafts[index] = rows[index].legal_head(draft)
     end = clock()
     for way, indices, seconds in ((STEERED, steered, between - start), (BLIND, blind, end - between)):
         if indices:
@@ -68,7 +68,7 @@ def propose(
         for index in blind:
             rows[index].counters.drafting_seconds += share
     return [
-        row.known(draft).head(room) if draft.tokens.size else draft
+        row.readable_head(draft).head(room) if draft.tokens.size else draft
         for row, draft, room in zip(rows, drafts, rooms, strict=True)
     ]
 

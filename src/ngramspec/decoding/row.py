@@ -97,7 +97,7 @@ class Row:
         """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room, too."""
         return max(0, min(max_tokens, self.remaining - 1, self.most_drafted))
 
-    def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
+    def steered_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
         """A draft of at most `room` tokens within the row's grammars; None for a row without grammars.
 
         Called by `proposing.py`, which drafts for all rows. branches: whether it may be a tree.
@@ -107,11 +107,11 @@ class Row:
             return draft(self.session, matchers, room, min_survival)
         return None
 
-    def legal(self, draft: Draft) -> Draft:
+    def legal_head(self, draft: Draft) -> Draft:
         """The head of a blind `draft` that the row's grammars allow."""
         return draft if self.steering is None else legal_part(draft, self.matchers())
 
-    def known(self, draft: Draft) -> Draft:
+    def readable_head(self, draft: Draft) -> Draft:
         """The head of `draft` that the target can read; here all of it."""
         return draft
 
@@ -169,7 +169,7 @@ class Row:
         is_last_drafted = size <= draft.size and draft.item(size - 1) == self.emitted[-1]
         return size if is_last_drafted else size - 1
 
-    def takes(self, error: Exception) -> bool:
+    def keeps_error(self, error: Exception) -> bool:
         """Whether an error of the row's own session ends only this row; else the whole pass fails."""
         return False
 

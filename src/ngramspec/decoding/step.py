@@ -155,7 +155,7 @@ def _follow(plans: Rows[Plan], kept: Rows[int]) -> None:
         try:
             row.follow(each.draft, committed[start:end], num_cached, each.undrafted)
         except Exception as error:  # a drafter's: the other rows still catch up
-            errors += [] if row.takes(error) else [error]
+            errors += [] if row.keeps_error(error) else [error]
         start = end
     if errors:
         raise errors[0]

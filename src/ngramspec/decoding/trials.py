@@ -63,7 +63,7 @@ class Trials:
             self._credit = min(MOST_CREDIT, self._credit + CREDIT)
             self._savings += MOST_CHARGED / LONGEST_WAIT
 
-    def looked(self) -> None:
+    def note_considered(self) -> None:
         """Note that this pass was considered for a trial, whether or not it became one."""
         with self._lock:
             self._since_look = 0

@@ -28,7 +28,7 @@ class Way(IntEnum):
 NONE, BLIND, STEERED = Way  # a global name is looked up in a third of the time
 
 
-class Gain:
+class MeanGain:
     """Mean gain, in tokens, of the latest drafts made in one way.
 
     tokens: that mean. num_drafts: the weight of these drafts, which fades with time.
@@ -65,7 +65,7 @@ class RowGains:
     def __init__(self) -> None:
         """Nothing drafted."""
         self.way = NONE
-        self.blind, self.steered = Gain(MEMORY), Gain(MEMORY)
+        self.blind, self.steered = MeanGain(MEMORY), MeanGain(MEMORY)
         self._num_accepted = 0
 
     def follow(self, num_accepted: int) -> int:

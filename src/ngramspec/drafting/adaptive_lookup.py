@@ -64,7 +64,7 @@ class AdaptiveLookup:
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles contain settings and learnt weights, but no segment and no text."""
         vocabulary = None if self._vocabulary is None else self._vocabulary.tokens
-        learnt = self.survival.lessons(), self.survival.mixing()
+        learnt = self.survival.parameters(), self.survival.mixing()
         return {"learnt": learnt, "vocabulary": vocabulary, "limits": self._limits}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core import LAYOUT, SEPARATOR, Survival, checked_lessons, checked_mixing
+from ngramspec.drafting.core import LAYOUT, SEPARATOR, Survival, checked_mixing, checked_parameters
 from ngramspec.drafting.segments import Segments
 from ngramspec.errors import HistoryError, shortened
 from ngramspec.files import whole_file
@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 def save(path: Path, fingerprint: str, survival: Survival, segments: Segments) -> None:
     """See `AdaptiveLookup.save`."""
-    arrays: list[Array] = [survival.lessons(), survival.mixing()]
+    arrays: list[Array] = [survival.parameters(), survival.mixing()]
     listed = []
     for segment, text, num_reference_tokens, sketches in segments.snapshot():
         listed.append({"name": segment.name, "reference_tokens": num_reference_tokens})
@@ -60,7 +60,7 @@ def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, s
         raise ValueError(f"it must hold {2 + 3 * len(listed)} arrays for {len(listed)} segments, got {len(arrays)}")
     read = list(_read(listed, arrays[2:]))
     if is_known:
-        survival.take_over(checked_lessons(arrays[0]), checked_mixing(arrays[1]))
+        survival.take_over(checked_parameters(arrays[0]), checked_mixing(arrays[1]))
     for name, num_reference_tokens, text, grams, positions in read:
         segments.restore(name, text, num_reference_tokens, grams, positions)
 

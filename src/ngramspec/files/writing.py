@@ -69,7 +69,7 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
             os.unlink(beside)
         is_in_place = _is_at(target, identity)
         if isinstance(error, OSError):
-            raise _told(error, path, is_in_place=is_in_place) from error
+            raise _explained(error, path, is_in_place=is_in_place) from error
         error.add_note(f"{named(path)}: {_in_place(is_in_place=is_in_place)}")
         raise
 
@@ -169,7 +169,7 @@ def _in_place(*, is_in_place: bool) -> str:
     return "the new file is in place" if is_in_place else "what was there before is there still"
 
 
-def _told(error: OSError, path: Path, *, is_in_place: bool) -> OSError:
+def _explained(error: OSError, path: Path, *, is_in_place: bool) -> OSError:
     """The same error with a message that says which file is in place."""
     said = _in_place(is_in_place=is_in_place) + (", but may not outlive a power cut" if is_in_place else "")
     return OSError(error.errno or errno.EIO, f"{error.strerror or error}; {said}", named(path))

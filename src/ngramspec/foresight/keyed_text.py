@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.kinds import JSON_SCHEMA, Kind, register
-from ngramspec.foresight.prompt import Prompt
+from ngramspec.foresight.prompt_values import PromptValues
 
 _TAIL = 120
 """Characters at the end of the text in which a name and its value are searched for."""
@@ -22,11 +22,11 @@ class KeyedText:
 
     def __init__(self, prompt: Callable[[], str]) -> None:
         """prompt: returns the row's prompt; called when needed."""
-        self._asked = prompt
+        self._prompt_of_row = prompt
 
     @cached_property
-    def _prompt(self) -> Prompt:
-        return Prompt(self._asked())
+    def _prompt(self) -> PromptValues:
+        return PromptValues(self._prompt_of_row())
 
     def start(self) -> str:
         """See `Text`; a cursor is the end of the text read so far."""

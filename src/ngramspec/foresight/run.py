@@ -61,7 +61,7 @@ class Head(NamedTuple):
     num_sure: int
 
 
-class Spelled:
+class SharedSpellings:
     """Tokenised texts for all rows of one grammar: those that reveal no values of a row, and how runs begin."""
 
     def __init__(self, codes: Iterable[IntEnum]) -> None:
@@ -84,10 +84,10 @@ class Spelled:
 class Speller:
     """Spells pieces of one row's text in tokens. A text has few names, so the results are kept."""
 
-    def __init__(self, spelling: Spelling, shared: Spelled | None = None, *, in_words: bool = False) -> None:
+    def __init__(self, spelling: Spelling, shared: SharedSpellings | None = None, *, in_words: bool = False) -> None:
         """shared: with other rows of the grammar. in_words: as of the `Text`."""
         self.in_words = in_words
-        self._spelling, self.shared = spelling, Spelled(()) if shared is None else shared
+        self._spelling, self.shared = spelling, SharedSpellings(()) if shared is None else shared
         self._own: dict[tuple[Piece, ...], list[Step]] = {}
 
     def steps(self, pieces: tuple[Piece, ...]) -> list[Step]:

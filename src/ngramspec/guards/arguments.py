@@ -29,9 +29,9 @@ def ids_of(eos_token_id: Any) -> list[int]:
         raise GuardError(f"eos_token_id must be a token id or a list of them, got {shortened(eos_token_id)}") from error
 
 
-def warn_of_slips(slips: Iterable[str], open_classes: Iterable[tuple[str, str]]) -> None:
+def warn_of_typos(typos: Iterable[str], open_classes: Iterable[tuple[str, str]]) -> None:
     """Warn about what a schema probably does not mean; the warning points at the caller's caller."""
-    for slip in slips:
+    for slip in typos:
         warnings.warn(f"a schema's keys must be keywords of JSON Schema, got {slip}", GuardWarning, stacklevel=3)
     for name, fields in open_classes:
         _warn_of_open(name, hashlib.sha256(fields.encode()).digest())

@@ -15,7 +15,7 @@ from ngramspec.guards.phases import Compiled
 from ngramspec.guards.source import Backend, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.vocabulary import Vocabulary
-from ngramspec.guards.workers.making import Notes, NotMadeError
+from ngramspec.guards.workers.preparing import NotCompiledError, Notes
 
 MAX_KEPT = 256
 """Most compiled grammars that are kept; the least recently used ones are dropped."""
@@ -29,7 +29,7 @@ _Key = tuple[str, Source, str, str, frozenset[int], Limits]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CompiledSource:
     """A compiled grammar, and the notes on its source; num_bytes: estimated size of both."""
 
     compiled: Compiled
@@ -38,43 +38,43 @@ class Made:
 
 
 @dataclass(slots=True)
-class _Making:
+class _Compilation:
     """A grammar that one thread is compiling, and others may be waiting for."""
 
     is_over: threading.Event = field(default_factory=threading.Event)
-    made: Made | None = None
+    result: CompiledSource | None = None
     refusal: tuple[type[GuardError], str] | None = None
 
 
-class Kept:
+class GrammarCache:
     """Recently compiled grammars. Refused sources are not kept."""
 
     def __init__(self) -> None:
         self.lock = forking.lock()
-        self.making: dict[_Key, _Making] = {}
-        self._made: OrderedDict[_Key, Made] = OrderedDict()
+        self.running: dict[_Key, _Compilation] = {}
+        self._grammars: OrderedDict[_Key, CompiledSource] = OrderedDict()
         self._num_bytes = 0
 
-    def find(self, key: _Key) -> Made | None:
+    def find(self, key: _Key) -> CompiledSource | None:
         """The grammar for `key`, if it is kept. Call it with the lock held."""
-        made = self._made.get(key)
-        if made is not None:
-            self._made.move_to_end(key)
-        return made
+        result = self._grammars.get(key)
+        if result is not None:
+            self._grammars.move_to_end(key)
+        return result
 
-    def add(self, key: _Key, made: Made) -> None:
-        """Keep `made`, and drop the least recently used ones. Call it with the lock held."""
-        self._made[key] = made
-        self._num_bytes += made.num_bytes
-        while len(self._made) > MAX_KEPT or self._num_bytes > MAX_KEPT_BYTES:
-            _, oldest = self._made.popitem(last=False)
+    def add(self, key: _Key, result: CompiledSource) -> None:
+        """Keep `result`, and drop the least recently used ones. Call it with the lock held."""
+        self._grammars[key] = result
+        self._num_bytes += result.num_bytes
+        while len(self._grammars) > MAX_KEPT or self._num_bytes > MAX_KEPT_BYTES:
+            _, oldest = self._grammars.popitem(last=False)
             self._num_bytes -= oldest.num_bytes
 
 
-_kept = Kept()
+_cache = GrammarCache()
 
 
-def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: Limits) -> Made:
+def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: Limits) -> CompiledSource:
     """The compiled grammar. It is compiled once, even if several threads request it at the same time.
 
     Raises GuardError for what the backend cannot compile within the limits, UnsupportedError for what it would not
@@ -84,42 +84,42 @@ def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: L
         meant = did_you_mean(backend, get_args(Backend))
         raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}{meant}")
     key = (backend, source, vocabulary.fingerprint, vocabulary.cutting, vocabulary.padding, limits)
-    made = None
-    while made is None:
-        made = _found_or_made(key, source, vocabulary, limits)
-    return made
+    result = None
+    while result is None:
+        result = _cached_or_compiled(key, source, vocabulary, limits)
+    return result
 
 
-def _found_or_made(key: _Key, source: Source, vocabulary: Vocabulary, limits: Limits) -> Made | None:
+def _cached_or_compiled(key: _Key, source: Source, vocabulary: Vocabulary, limits: Limits) -> CompiledSource | None:
     """The grammar: kept, compiled by another thread meanwhile, or here; None if that other thread was interrupted."""
-    mine = _Making()
+    mine = _Compilation()
     try:
-        with _kept.lock:
-            found = _kept.find(key)
-            making = mine if found is not None else _kept.making.setdefault(key, mine)
+        with _cache.lock:
+            found = _cache.find(key)
+            compilation = mine if found is not None else _cache.running.setdefault(key, mine)
         if found is not None:
             return found
-        if making is mine:
-            mine.made = _compile(source, vocabulary, limits, key[0])
+        if compilation is mine:
+            mine.result = _compile(source, vocabulary, limits, key[0])
         else:
-            making.is_over.wait()
+            compilation.is_over.wait()
     except GuardError as error:
         mine.refusal = type(error), str(error)
         raise
     finally:
-        with _kept.lock:
-            if _kept.making.get(key) is mine:
-                del _kept.making[key]
-            if mine.made is not None:
-                _kept.add(key, mine.made)
+        with _cache.lock:
+            if _cache.running.get(key) is mine:
+                del _cache.running[key]
+            if mine.result is not None:
+                _cache.add(key, mine.result)
         mine.is_over.set()
-    if making.refusal is not None:
-        kind, message = making.refusal
+    if compilation.refusal is not None:
+        kind, message = compilation.refusal
         raise kind(message)
-    return making.made
+    return compilation.result
 
 
-def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: str) -> Made:
+def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: str) -> CompiledSource:
     num_bytes = len(source.text.encode())
     if num_bytes > limits.max_source_bytes:
         raise GuardError(
@@ -128,14 +128,14 @@ def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: st
         )
     try:
         compiled, notes, held = _COMPILERS[backend](source, vocabulary, limits)
-    except NotMadeError as error:
+    except NotCompiledError as error:
         raise _refusal(error, source, backend, limits) from None
     except BackendError as error:
         raise _unreadable(source, backend, str(error)) from None
-    return Made(compiled, notes, num_bytes + held)
+    return CompiledSource(compiled, notes, num_bytes + held)
 
 
-def _refusal(error: NotMadeError, source: Source, backend: str, limits: Limits) -> Exception:
+def _refusal(error: NotCompiledError, source: Source, backend: str, limits: Limits) -> Exception:
     """The worker's error. A RuntimeError is a defect of ours, and stays one."""
     if error.name == "BackendError":
         return _unreadable(source, backend, str(error))
@@ -157,4 +157,4 @@ def _unreadable(source: Source, backend: str, reason: str) -> GuardError:
 
 
 if hasattr(os, "register_at_fork"):  # threads that were compiling do not exist in the child
-    os.register_at_fork(after_in_child=_kept.making.clear)
+    os.register_at_fork(after_in_child=_cache.running.clear)

@@ -18,7 +18,7 @@ from ngramspec.guards.arguments import (
     check_written,
     grammar_file_text,
     ids_of,
-    warn_of_slips,
+    warn_of_typos,
     way_out_of,
 )
 from ngramspec.guards.compiling import compiled
@@ -29,7 +29,7 @@ from ngramspec.guards.processor import GuardProcessor
 from ngramspec.guards.schemas import is_type, open_classes, schema_text
 from ngramspec.guards.source import Backend, Language, Source, Whitespace, is_gbnf
 from ngramspec.guards.vocabulary import Vocabulary
-from ngramspec.guards.workers.making import Notes
+from ngramspec.guards.workers.preparing import Notes
 
 LIMITS = Limits()
 """The default limits of a source."""
@@ -146,7 +146,7 @@ class Guard(_InAList):
         text = schema if isinstance(schema, str) else schema_text(schema)  # untrusted text is read by a worker
         source = Source(Language.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
         guard, notes = cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})", limits, cache_salt)
-        warn_of_slips(notes.slips, open_classes(text) if is_type(schema) else ())
+        warn_of_typos(notes.typos, open_classes(text) if is_type(schema) else ())
         return guard
 
     @classmethod

@@ -95,9 +95,9 @@ class EndMarker:
         return self._crossing[progress]
 
     @cached_property
-    def arriving(self) -> "Arrivals":
+    def arriving(self) -> "HeadTree":
         """Tokens that begin with other text and may continue into the marker, by that other text."""
-        root, first = Arrivals(), self.text[:1]
+        root, first = HeadTree(), self.text[:1]
         for token, text in enumerate(self.vocabulary.tokens):
             start = text.find(first, 1)
             while start > 0 and token not in self.vocabulary.special:
@@ -107,18 +107,18 @@ class EndMarker:
         return root
 
 
-class Arrivals:
+class HeadTree:
     """A tree over the bytes that precede an end marker in some token."""
 
     def __init__(self) -> None:
         self.tokens: list[int] = []
-        self.branches: dict[int, Arrivals] = {}
+        self.branches: dict[int, HeadTree] = {}
 
     def add(self, head: bytes, token: int) -> None:
         """Note that `token` begins with `head` and continues into the marker."""
         node = self
         for byte in head:
-            node = node.branches.setdefault(byte, Arrivals())
+            node = node.branches.setdefault(byte, HeadTree())
         node.tokens.append(token)
 
 

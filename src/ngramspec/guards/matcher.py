@@ -13,7 +13,7 @@ from ngramspec.errors import GuardError, shortened
 from ngramspec.guards.filling import Filled, fill
 from ngramspec.guards.limits import raised
 from ngramspec.guards.lookahead import Lookahead
-from ngramspec.guards.prompts import Part
+from ngramspec.guards.prompt_tail import PromptTail
 from ngramspec.guards.source import Source
 from ngramspec.guards.types import WORD, BackendError, BitmaskArray, is_set, num_words, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
@@ -171,7 +171,7 @@ class Matcher(ABC):
     def _settle(self) -> None:  # noqa: B027 (most backends have nothing to forget)
         """Drop the undo information of earlier pushes: they are committed."""
 
-    def _begin(self, part: Part) -> int | None:
+    def _begin(self, part: PromptTail) -> int | None:
         """Begin with `part` of a prompt, which follows a marker, or with the rest of it after leading blanks.
 
         Returns the number of bytes taken; None if no text begins like that.

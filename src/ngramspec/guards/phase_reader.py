@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ngramspec.guards.markers import EndMarker, Marker
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.prompts import Part
+from ngramspec.guards.prompt_tail import PromptTail
 from ngramspec.guards.vocabulary import Vocabulary
 
 
@@ -75,7 +75,7 @@ class Undecided:
 Phase = Free | Guarded | Undecided
 
 
-class Limit:
+class FreeTextLimit:
     """Bounds the free text; after that its marker is forced, token by token."""
 
     def __init__(self, num_tokens: int, marker: Marker, banned: Collection[int]) -> None:
@@ -104,7 +104,7 @@ class Reader:
         start: Marker,
         end: EndMarker | None,
         make_inner: Callable[[Iterable[int]], Matcher],
-        limit: "Limit | None" = None,
+        limit: "FreeTextLimit | None" = None,
         opening: bytes = b"",
     ) -> None:
         """make_inner: makes a fresh matcher of the guarded text, from the ends of sequence.
@@ -199,7 +199,7 @@ class Reader:
         assert guarded is None or isinstance(guarded, Guarded)
         return Undecided(phase.progress + len(name), guarded) if rest.startswith(name) else guarded
 
-    def begin(self, part: Part) -> Phase | None:
+    def begin(self, part: PromptTail) -> Phase | None:
         """The phase after `part` of a prompt, which follows a start marker; None if no guarded text begins like that.
 
         Leading blanks are skipped if that helps.

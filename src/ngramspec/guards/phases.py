@@ -8,7 +8,7 @@ by name. A token that completes it and continues is allowed if its rest is.
     between(s, e):  u s v e u s v e ... u, with s nowhere else in u s, and v guarded; e is the first one at whose end
                     the text since s is a complete v and e
 
-A text may begin in the prompt: u, or u m and the head of v (`prompts.py`).
+A text may begin in the prompt: u, or u m and the head of v (`prompt_tail.py`).
 """
 
 import warnings
@@ -19,10 +19,10 @@ from typing import Protocol
 import numpy as np
 
 from ngramspec.errors import GuardWarning, shortened
-from ngramspec.guards.markers import Arrivals, EndMarker, Marker, everything, heads_of, starting_with
+from ngramspec.guards.markers import EndMarker, HeadTree, Marker, everything, heads_of, starting_with
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.phase_reader import Free, Guarded, Inner, Limit, Phase, Reader, Undecided
-from ngramspec.guards.prompts import BLANKS, Part, last_turn
+from ngramspec.guards.phase_reader import Free, FreeTextLimit, Guarded, Inner, Phase, Reader, Undecided
+from ngramspec.guards.prompt_tail import BLANKS, PromptTail, last_turn
 from ngramspec.guards.types import BitmaskArray, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
 
@@ -76,11 +76,11 @@ class PhasedMatcher(Matcher):
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
         most, banned = compiled.most_free, {*self.eos_tokens, *compiled.vocabulary.eos_tokens}
-        self._limit = None if most is None else Limit(most, compiled.start, banned)
+        self._limit = None if most is None else FreeTextLimit(most, compiled.start, banned)
         self._reader = Reader(
             compiled.vocabulary, compiled.start, compiled.end, compiled.inner.matcher, self._limit, compiled.opening
         )
-        self._prompt = Part(compiled.vocabulary, b"", ())
+        self._prompt = PromptTail(compiled.vocabulary, b"", ())
         self._phase: Phase = Free(0)
         self._earlier: list[Phase] = []
 
@@ -101,7 +101,7 @@ class PhasedMatcher(Matcher):
                 stacklevel=2,
             )
 
-    def _opened(self) -> tuple[Phase, Part | None]:
+    def _opened(self) -> tuple[Phase, PromptTail | None]:
         """The phase after the prompt; and the text after its last marker, if no guarded text begins like that."""
         start, opening = self._compiled.start, self._compiled.opening
         if opening and self._prompt.text.rstrip(BLANKS).endswith(opening):
@@ -114,7 +114,7 @@ class PhasedMatcher(Matcher):
             return Undecided(0, self._reader.fresh()), None
         return Free(start.progress_at(self._prompt.text)), rest
 
-    def _begin(self, part: Part) -> int | None:
+    def _begin(self, part: PromptTail) -> int | None:
         """See `Matcher`; any text may come first here."""
         self._prompt = part
         self._restart()
@@ -238,7 +238,7 @@ class PhasedMatcher(Matcher):
         for allowed, found in verdicts.items():
             set_bits(row, np.array(found, np.int64), allowed=allowed)
 
-    def _arriving(self, inner: Inner, node: Arrivals) -> list[int]:
+    def _arriving(self, inner: Inner, node: HeadTree) -> list[int]:
         """Tokens that complete the inner text and continue into the end marker."""
         found: list[int] = []
         depth = inner.depth

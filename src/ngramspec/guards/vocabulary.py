@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ngramspec import forking
 from ngramspec.errors import shortened
-from ngramspec.guards.reading import read
+from ngramspec.guards.tokenizers import read
 
 T = TypeVar("T")
 

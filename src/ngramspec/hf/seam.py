@@ -118,7 +118,7 @@ CACHE = next(
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class UsedName:
     """A name of transformers that is used without an import, and what breaks if it is missing.
 
     owner: the class, instance or function that has it. name: the attribute; "" for `owner` itself.
@@ -154,45 +154,45 @@ _plain, _sliding = DynamicLayer(), DynamicSlidingWindowLayer(sliding_window=2)
 _static, _static_sliding = StaticLayer(max_cache_len=2), StaticSlidingWindowLayer(max_cache_len=2, sliding_window=2)
 
 PIECES = (
-    Piece(GenerationMixin, "prepare_inputs_for_generation", "giving a model its cache", CACHE),
-    Piece(GenerationMixin, "prepare_inputs_for_generation", "reading blocks in line", "next_sequence_length"),
-    Piece(GenerationMixin, "prepare_inputs_for_generation", "asking for position ids", "is_first_iteration"),
-    Piece(GenerationMixin, "generate", "replacing the decoding loop"),
-    Piece(GenerationMixin, "_prefill", "reading prompts in line", "model_kwargs"),
-    Piece(GenerationMixin, "_sample", "plain decoding", "stopping_criteria"),
-    Piece(GenerationMixin, "_update_model_kwargs_for_generation", "masks and positions in line", "num_new_tokens"),
-    Piece(
+    UsedName(GenerationMixin, "prepare_inputs_for_generation", "giving a model its cache", CACHE),
+    UsedName(GenerationMixin, "prepare_inputs_for_generation", "reading blocks in line", "next_sequence_length"),
+    UsedName(GenerationMixin, "prepare_inputs_for_generation", "asking for position ids", "is_first_iteration"),
+    UsedName(GenerationMixin, "generate", "replacing the decoding loop"),
+    UsedName(GenerationMixin, "_prefill", "reading prompts in line", "model_kwargs"),
+    UsedName(GenerationMixin, "_sample", "plain decoding", "stopping_criteria"),
+    UsedName(GenerationMixin, "_update_model_kwargs_for_generation", "masks and positions in line", "num_new_tokens"),
+    UsedName(
         GenerationMixin, "_prepare_generation_config", "early refusals, guards in plain decoding", "generation_config"
     ),
-    Piece(GenerationMixin, "_prepare_position_ids_for_generation", "telling multimodal rope"),
-    Piece(GenerationMixin, "_supports_default_dynamic_cache", "telling models without a DynamicCache"),
-    Piece(GenerationMixin, "_supports_logits_to_keep", "logits of the last columns alone"),
-    Piece(GenerationMixin, "_prepare_special_tokens", "padding of finished rows", sets="_pad_token_tensor"),
-    Piece(GenerationMixin, "_prepare_cache_for_generation", "filling a caller's cache", sets="_is_user_defined"),
-    Piece(GenerationConfig, "get_generation_mode", "refusing beam search and other modes"),
-    Piece(GenerateDecoderOnlyOutput, "__init__", "return_dict_in_generate", CACHE),
-    Piece(GenerateEncoderDecoderOutput, "__init__", "return_dict_in_generate", CACHE),
-    Piece(CausalLMOutputWithPast, "__init__", "reading a model's output", "logits"),
-    Piece(PreTrainedModel, "_device_mesh", "processes that hold a model together"),
-    Piece(DynamicCache(), "layers", "reading caches"),
-    Piece(DynamicCache(), "layer_class_to_replicate", "filling a caller's cache"),
-    Piece(DynamicCache(), "offloading", "refusing offloaded caches"),
-    Piece(DynamicCache, "get_seq_length", "continuing a chat"),
-    Piece(EncoderDecoderCache, "__init__", "encoder-decoder models", "caches"),
-    Piece(CacheLayerMixin, "lazy_initialization", "writing at each row's own slots", "value_states"),
-    Piece(CacheLayerMixin, "update", "writing at each row's own slots", "value_states"),
-    Piece(CacheLayerMixin, "get_mask_sizes", "masks over rows of unequal lengths", "query_length"),
-    Piece(_plain, "is_initialized", "reading caches"),
-    Piece(_sliding, "sliding_window", "masks of sliding windows"),
-    Piece(_sliding, "cumulative_length", "filling a caller's cache"),
-    Piece(_sliding, "record_past", "filling a caller's cache"),
-    Piece(_static, "max_cache_len", "reading static caches"),
-    Piece(_static, "cumulative_length", "filling a caller's static cache"),
-    Piece(_static_sliding, "cumulative_length_int", "filling a caller's static cache"),
-    Piece(GenerationMixin, "_valid_auto_compile_criteria", "compiling with static caches", "generation_config"),
-    Piece(PreTrainedModel, "_default_compile_config", "compiling with static caches"),
-    Piece(AttentionInterface, "register", "grouped queries without a copy of the cache"),
-    Piece(sdpa_attention_forward, "", "grouped queries without a copy of the cache", "attention_mask"),
+    UsedName(GenerationMixin, "_prepare_position_ids_for_generation", "telling multimodal rope"),
+    UsedName(GenerationMixin, "_supports_default_dynamic_cache", "telling models without a DynamicCache"),
+    UsedName(GenerationMixin, "_supports_logits_to_keep", "logits of the last columns alone"),
+    UsedName(GenerationMixin, "_prepare_special_tokens", "padding of finished rows", sets="_pad_token_tensor"),
+    UsedName(GenerationMixin, "_prepare_cache_for_generation", "filling a caller's cache", sets="_is_user_defined"),
+    UsedName(GenerationConfig, "get_generation_mode", "refusing beam search and other modes"),
+    UsedName(GenerateDecoderOnlyOutput, "__init__", "return_dict_in_generate", CACHE),
+    UsedName(GenerateEncoderDecoderOutput, "__init__", "return_dict_in_generate", CACHE),
+    UsedName(CausalLMOutputWithPast, "__init__", "reading a model's output", "logits"),
+    UsedName(PreTrainedModel, "_device_mesh", "processes that hold a model together"),
+    UsedName(DynamicCache(), "layers", "reading caches"),
+    UsedName(DynamicCache(), "layer_class_to_replicate", "filling a caller's cache"),
+    UsedName(DynamicCache(), "offloading", "refusing offloaded caches"),
+    UsedName(DynamicCache, "get_seq_length", "continuing a chat"),
+    UsedName(EncoderDecoderCache, "__init__", "encoder-decoder models", "caches"),
+    UsedName(CacheLayerMixin, "lazy_initialization", "writing at each row's own slots", "value_states"),
+    UsedName(CacheLayerMixin, "update", "writing at each row's own slots", "value_states"),
+    UsedName(CacheLayerMixin, "get_mask_sizes", "masks over rows of unequal lengths", "query_length"),
+    UsedName(_plain, "is_initialized", "reading caches"),
+    UsedName(_sliding, "sliding_window", "masks of sliding windows"),
+    UsedName(_sliding, "cumulative_length", "filling a caller's cache"),
+    UsedName(_sliding, "record_past", "filling a caller's cache"),
+    UsedName(_static, "max_cache_len", "reading static caches"),
+    UsedName(_static, "cumulative_length", "filling a caller's static cache"),
+    UsedName(_static_sliding, "cumulative_length_int", "filling a caller's static cache"),
+    UsedName(GenerationMixin, "_valid_auto_compile_criteria", "compiling with static caches", "generation_config"),
+    UsedName(PreTrainedModel, "_default_compile_config", "compiling with static caches"),
+    UsedName(AttentionInterface, "register", "grouped queries without a copy of the cache"),
+    UsedName(sdpa_attention_forward, "", "grouped queries without a copy of the cache", "attention_mask"),
 )
 """Attributes and parameters that are used by name; `check` looks for them."""
 

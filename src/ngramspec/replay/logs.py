@@ -22,8 +22,8 @@ def row_of_log(row: dict[str, Any], where: str) -> dict[str, Any]:
     has its own. Raises TraceError for bodies of another form.
     """
     request, response = _body(row["request"]), _body(row["response"])
-    asked = request.get("messages", request.get("prompt")) if isinstance(request, dict) else None
-    if not isinstance(request, dict) or not isinstance(asked, list if "messages" in request else str):
+    prompt = request.get("messages", request.get("prompt")) if isinstance(request, dict) else None
+    if not isinstance(request, dict) or not isinstance(prompt, list if "messages" in request else str):
         raise TraceError(
             f'{where}: request must be the body that was sent, {{"messages": [message, …]}} or {{"prompt": text}}, got'
             f" {shortened(request)}; log it as it was, or leave the row out"
@@ -38,11 +38,11 @@ def row_of_log(row: dict[str, Any], where: str) -> dict[str, Any]:
         )
     read = {key: value for key, value in row.items() if key not in ("request", "response")}
     if "messages" in request:
-        read["messages"] = [*asked, answer]
+        read["messages"] = [*prompt, answer]
         if request.get("tools") is not None:
             read["tools"] = request["tools"]
     else:
-        read["prompt"], read["output"] = asked, answer
+        read["prompt"], read["output"] = prompt, answer
     if type(response.get("created")) in (int, float):
         read.setdefault("arrival_s", response["created"])
     schema = _schema_of(request)

@@ -90,12 +90,12 @@ class SavedCosts:
 
     def _seconds(self, shape: Shape, columns: int) -> float:
         """Seconds of a pass of this shape, but with this many columns."""
-        prices = self._measured.prices(self._shape(shape._replace(known=columns)), 0)
+        prices = self._measured.prices(self._shape(shape._replace(known_columns=columns)), 0)
         assert prices is not None
         return float(prices[0])
 
     def _shape(self, shape: Shape) -> Shape:
-        return Shape(self.batch, shape.columns, self.batch * shape.columns, shape.context, shape.known)
+        return Shape(self.batch, shape.columns, self.batch * shape.columns, shape.context, shape.known_columns)
 
 
 def read_costs(name: str, batch: int = 1) -> SavedCosts:

@@ -21,7 +21,7 @@ class Arm:
     """A way to decode all requests. drafter, budget: make new ones. host: prices of drafting; None: the machine's.
 
     settings: the settings that select it, in words.
-    is_told: whether the drafter gets the output of a row as its reference, as a hypothetical model does.
+    is_given_output: whether the drafter gets the output of a row as its reference, as a hypothetical model does.
     takes_trees: whether drafts may be trees.
     """
 
@@ -29,7 +29,7 @@ class Arm:
     budget: Callable[[], Budget] = AdaptiveBudget
     host: HostPrices | None = None
     settings: str = "the defaults, with the segment named"
-    is_told: bool = False
+    is_given_output: bool = False
     takes_trees: bool = False
 
 
@@ -81,15 +81,15 @@ class Service:
 
     def __init__(self, machine: Machine, arm: Arm) -> None:
         """Begin with an empty history, and with what the machine's table has measured."""
-        self._machine, self._clock, self._is_told = machine, VirtualClock(), arm.is_told
+        self._machine, self._clock, self._is_given_output = machine, VirtualClock(), arm.is_given_output
         self._drafter = PricedDrafter(arm.drafter(), machine.host if arm.host is None else arm.host, self._clock)
         self._target = RecordedTarget(machine, self._clock, takes_trees=arm.takes_trees)
         table = machine.table
         costs = MeasuredCosts(counts_fill=machine.passes.pads) if table is None else MeasuredCosts.of_state(table)
         self._engine = Engine(arm.budget(), costs, self._clock, max_prompt_tokens=machine.max_prompt_tokens)
 
-    def run(self, traces: Sequence[Trace], arrivals: Arrivals, told: Callable[[], None] = lambda: None) -> Run:
-        """Decode all of `traces`, each with at least one token of output; told: called as each one ends."""
+    def run(self, traces: Sequence[Trace], arrivals: Arrivals, progress: Callable[[], None] = lambda: None) -> Run:
+        """Decode all of `traces`, each with at least one token of output; progress: called as each one ends."""
         clock, engine = self._clock, self._engine
         served: dict[int, Served] = {}
         rows: dict[RecordedRow, Served] = {}
@@ -115,13 +115,13 @@ class Service:
                 assert isinstance(ended, RecordedRow)
                 self._end(rows.pop(ended), ended)
                 arrivals.ended(clock.now)
-                told()
+                progress()
         self._drafter.reliability.settle()
         in_order = [served[request] for request in range(len(traces))]
         return Run(in_order, self._drafter.reliability, clock.now - begin if traces else 0.0, self._target.num_passes)
 
     def _opened(self, trace: Trace) -> RecordedRow:
-        session = self._drafter.open(trace.segment, [trace.output] if self._is_told else ())
+        session = self._drafter.open(trace.segment, [trace.output] if self._is_given_output else ())
         self._drafter.read(session, trace.prompt)
         # A model reads at least one token before it writes one.
         row = RecordedRow(session, trace.prompt.tolist() or [0], trace.output.size, output=trace.output.tolist())

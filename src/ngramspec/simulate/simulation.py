@@ -111,11 +111,11 @@ def simulate(
     loads: Sequence[Load],
     *,
     unit: str = CONCURRENT,
-    told: Callable[[], None] = lambda: None,
+    progress: Callable[[], None] = lambda: None,
 ) -> Simulation:
     """Decode `traces` at each of `loads`, in rising order, by `arm` and plainly.
 
-    told: called whenever a request has ended. Raises ValueError without requests or loads, and for an empty output.
+    progress: called whenever a request has ended. Raises ValueError without requests or loads, and for an empty output.
     """
     if not traces or not loads:
         raise ValueError(f"a simulation needs requests and loads, got {len(traces)} and {len(loads)}: give one of each")
@@ -123,7 +123,7 @@ def simulate(
         raise ValueError("a request must have an output of at least one token, got one without: leave it out")
     results = []
     for load in loads:
-        on, off = (Service(machine, each).run(traces, load.arrivals(), told) for each in (arm, OFF))
+        on, off = (Service(machine, each).run(traces, load.arrivals(), progress) for each in (arm, OFF))
         results.append(_compared(load.size, on, off, machine))
     return judged(unit, results, arm.settings)
 

@@ -32,7 +32,7 @@ ALL_SLIPS = tuple(Slip(kind, position, number) for position in (1, 3, 0) for num
 """Every wrong kind, at the start of a draft and later."""
 
 
-class Judged(NamedTuple):
+class VerifiedDraft(NamedTuple):
     """A verified draft: its row, the number of tokens emitted before it, and how much of it was accepted."""
 
     row: int
@@ -44,7 +44,7 @@ class Judged(NamedTuple):
 class AdversarialDrafter(OracleDrafter):
     """Drafts what each row will emit, with one slip per draft, in rotation.
 
-    judged: the drafts as they reached the masks.
+    verified: the drafts as they reached the masks.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class AdversarialDrafter(OracleDrafter):
         self.illegal = illegal
         self.ends = tuple(ends)
         self.special = tuple(special)
-        self.judged: list[Judged] = []
+        self.verified: list[VerifiedDraft] = []
 
     @classmethod
     def against(
@@ -130,7 +130,9 @@ class AdversarialSession(OracleSession):
         """Record the draft, a tree path by path, and how much of it was accepted."""
         accepted = self._emitted[self._position : self._position + num_accepted]
         for path in _paths(draft):
-            self._adversary.judged.append(Judged(self._row, self._position, path, common_length(path, accepted)))
+            self._adversary.verified.append(
+                VerifiedDraft(self._row, self._position, path, common_length(path, accepted))
+            )
         super().observe(draft, num_accepted)
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ from ngramspec.testing.drafters import OracleDrafter
 from ngramspec.testing.explaining import explain
 from ngramspec.testing.plain import Plain, decode_plainly
 from ngramspec.testing.report import Difference, Mode, Report
-from ngramspec.testing.watching import Watch, judged
+from ngramspec.testing.watching import LogitsWatch, judged
 
 USUAL, LOOKUP, ORACLE = "default settings", "prompt lookup", "oracle"
 ADVERSARY = "adversary"
@@ -195,7 +195,7 @@ class _ModeCheck:
         self.has_begun = True
         for name, spec in self._drafts.speculators({ORACLE: oracle, **_adversary(call, plain)}).items():
             before = spec.stats.total
-            with Watch(call.model) as watch, unsteered() if name == ADVERSARY else nullcontext():
+            with LogitsWatch(call.model) as watch, unsteered() if name == ADVERSARY else nullcontext():
                 output = call.emitted(call.run(custom_generate=spec))
             states = call.states()
             self._counters.add(spec.stats.total.since(before))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ngramspec.hf.facts.rounding import explicable, largest_difference
 from ngramspec.testing.plain import Run
-from ngramspec.testing.report import Evidence
+from ngramspec.testing.report import RoundingEvidence
 from ngramspec.testing.rounding import WIDTHS, block_logits
 
 BISECTIONS = 60
@@ -24,7 +24,9 @@ FARTHEST = 1000.0
 
 
 @torch.no_grad()
-def explain(run: Run, row: int, position: int, other: int | None, *, batch: tuple[Tensor, Tensor, Tensor]) -> Evidence:
+def explain(
+    run: Run, row: int, position: int, other: int | None, *, batch: tuple[Tensor, Tensor, Tensor]
+) -> RoundingEvidence:
     """Evidence on a difference: with drafts, `row` got the token `other` at an emitted `position`.
 
     other: None if the text with drafts had ended. batch: of the texts that were decoded together with drafts, the
@@ -35,10 +37,10 @@ def explain(run: Run, row: int, position: int, other: int | None, *, batch: tupl
     rounding = _rounding(run, logits, batch)
     limit = explicable(logits)
     if position >= len(logits):
-        return Evidence(None, None, None, rounding, limit, is_redone=True)
+        return RoundingEvidence(None, None, None, rounding, limit, is_redone=True)
     choice = Choice(run, row, position, passes[position])
     chosen = int(run.emitted[row, position])
-    return Evidence(
+    return RoundingEvidence(
         top2_gap=_finite(choice.top2_gap()),
         margin=None if other is None else _finite(choice.margin(chosen, other)),
         shift=None if other is None else choice.least_shift(chosen, other, min(rounding, limit)),

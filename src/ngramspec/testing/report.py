@@ -10,7 +10,7 @@ RANK: tuple[Finding, ...] = ("identical", "near-tie", "untested", "defect")
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RoundingEvidence:
     """Whether rounding can turn plain's choice into the other one; all figures in units of a logit.
 
     top2_gap: between plain's two best processed scores; None if there is only one.
@@ -61,7 +61,7 @@ class Difference:
     drafter: str
     plain_token: int | None
     speculative_token: int | None
-    evidence: Evidence
+    evidence: RoundingEvidence
 
     @property
     def finding(self) -> Finding:

@@ -15,14 +15,14 @@ from ngramspec.hf.seam import CACHE
 from ngramspec.hf.types import Model
 
 
-class Watch:
+class LogitsWatch:
     """Records ids, slots in the text, and logits of every pass over a single row, within its block."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._passes: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "LogitsWatch":
         """Start."""
         self._hooks = [
             self._model.register_forward_pre_hook(self._note_reading, with_kwargs=True),

@@ -35,7 +35,7 @@ TIMES = ("drafting_seconds", "steering_seconds", "masking_seconds", "verifying_s
 """Fields of `Counters` that are times."""
 
 
-class Counts(NamedTuple):
+class EngineCounts(NamedTuple):
     """segments: counters by segment, those of requests without one under "". drifts: by segment.
 
     num_errors: errors while drafting.
@@ -52,12 +52,12 @@ def counts_file(instance: str, index: int) -> Path:
     return Path(tempfile.gettempdir()) / f"ngramspec-{os.getuid()}" / name
 
 
-def counts_of(watched: Watched, num_errors: int) -> Counts:
+def counts_of(watched: Watched, num_errors: int) -> EngineCounts:
     """The counts of `watched`."""
-    return Counts(by_segment(watched.stats), watched.drifts.counts, num_errors)
+    return EngineCounts(by_segment(watched.stats), watched.drifts.counts, num_errors)
 
 
-def publish(path: Path, counts: Counts) -> None:
+def publish(path: Path, counts: EngineCounts) -> None:
     """Write `counts`. Raises OSError, also if the folder does not belong to this user alone."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     _check_private(path.parent)
@@ -66,13 +66,13 @@ def publish(path: Path, counts: Counts) -> None:
     writing.replace(path, [json.dumps([segments, drifts, counts.num_errors]).encode()])
 
 
-def published(path: Path) -> Counts:
+def published(path: Path) -> EngineCounts:
     """What `publish` wrote. Raises OSError if the file is missing, NgramspecError or ValueError if it is invalid."""
     _check_private(path.parent)
     with BOUNDS.opened(path) as file:
         content = json.loads(BOUNDS.content(file, named(path)))
     segments, drifts, num_errors = checked_list([content], "the counters", of=3)[0]
-    return Counts(
+    return EngineCounts(
         {name: _counters(given) for name, given in checked_object(segments, "counters by segment", ()).items()},
         {name: _drifts(given) for name, given in checked_object(drifts, "drifts by segment", ()).items()},
         _count(num_errors),

@@ -95,24 +95,23 @@ class Drafting:
     def passed(
         self,
         num_scheduled: Mapping[Any, int],
-        checked: Mapping[Any, Sequence[int]],
+        verified: Mapping[Any, Sequence[int]],
         num_emitted: int,
         seconds: float,
     ) -> None:
         """The engine has made a pass. To be called before its rows `read` the emitted tokens.
 
-        num_scheduled: tokens read for each row, drafted ones included. checked: the verified draft of each row that had
-        one.
+        num_scheduled: tokens read for each row, drafted ones included. verified: the draft of each row that had one.
         """
-        for key, draft in checked.items():
+        for key, draft in verified.items():
             if key in self.rows:
-                self.rows[key].checked = draft
+                self.rows[key].verified = draft
         if not num_scheduled:
             return
         self._share(seconds, num_scheduled)
-        widest = 1 + max(map(len, checked.values()), default=0)
+        widest = 1 + max(map(len, verified.values()), default=0)
         shape = self._shape(len(num_scheduled), sum(num_scheduled.values()), widest)
-        if all(number == 1 + len(checked.get(key, ())) for key, number in num_scheduled.items()):
+        if all(number == 1 + len(verified.get(key, ())) for key, number in num_scheduled.items()):
             self._costs.record(shape, seconds, num_emitted)
         else:
             self._costs.record_prompt(shape, seconds)

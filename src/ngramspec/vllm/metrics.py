@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 from vllm.v1.metrics.loggers import StatLoggerBase
 
 from ngramspec.errors import NgramspecError
-from ngramspec.vllm.counts import Counts, counts_file, published
-from ngramspec.vllm.tried import is_tried
-from ngramspec.watching.prometheus import Counted, metrics
+from ngramspec.vllm.counts import EngineCounts, counts_file, published
+from ngramspec.vllm.tested_releases import is_tested
+from ngramspec.watching.prometheus import CountedTraffic, metrics
 
 LABELS = ("model_name", "engine")
 
@@ -30,7 +30,7 @@ class StatLogger(StatLoggerBase):
     """
 
     def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
-        if not is_tried(vllm.__version__):
+        if not is_tested(vllm.__version__):
             return
         file = counts_file(vllm_config.instance_id, engine_index)
         _engines.add(str(vllm_config.model_config.served_model_name), str(engine_index), file)
@@ -58,7 +58,7 @@ class Engines(Collector):
     def collect(self) -> Iterator[Metric]:
         """The counters of all engines, with the names of `ngramspec serve`, and their errors."""
         found = {labels: _read(file) for labels, file in self._files.items()}
-        counted = [Counted(labels, counts.segments, counts.drifts) for labels, counts in found.items()]
+        counted = [CountedTraffic(labels, counts.segments, counts.drifts) for labels, counts in found.items()]
         yield from metrics(LABELS, counted)
         errors = CounterMetricFamily("ngramspec:drafting_errors", "Errors while drafting.", labels=LABELS)
         for labels, counts in found.items():
@@ -69,9 +69,9 @@ class Engines(Collector):
 _engines = Engines()
 
 
-def _read(file: Path) -> Counts:
+def _read(file: Path) -> EngineCounts:
     """The counts of an engine; none before its first request, or if its file cannot be read."""
     try:
         return published(file)
     except (OSError, NgramspecError, ValueError):
-        return Counts({}, {}, 0)
+        return EngineCounts({}, {}, 0)

@@ -95,12 +95,12 @@ class Proposer(NullProposer):
 
     def _count(self, news: dict[int, TokenArray], num_rows: int, seconds: float) -> None:
         """Count the pass whose tokens are `news`, if all of its rows decoded and were in the pass before."""
-        checked = {key: self._drafts[key] for key in news if self._drafts.get(key)}
+        verified = {key: self._drafts[key] for key in news if self._drafts.get(key)}
         if len(news) == num_rows and all(key in self._drafts for key in news):
-            scheduled = {key: 1 + len(checked.get(key, ())) for key in news}
-            self.drafting.passed(scheduled, checked, sum(new.size for new in news.values()), seconds)
+            scheduled = {key: 1 + len(verified.get(key, ())) for key in news}
+            self.drafting.passed(scheduled, verified, sum(new.size for new in news.values()), seconds)
         else:
-            self.drafting.passed({}, checked, 0, seconds)
+            self.drafting.passed({}, verified, 0, seconds)
 
     def _restart(self) -> None:
         """Drop all rows: they will be read again."""

@@ -60,16 +60,16 @@ class Forms:
 
     def is_free(self, request: Any) -> bool:
         """Whether no grammar applies now, ever or until its reasoning ends; or none can be followed."""
-        asked = request.structured_output_request
-        if asked is None or self._vocabulary is None:
+        structured = request.structured_output_request
+        if structured is None or self._vocabulary is None:
             return True
         has_gate = self._manager.reasoner_cls is not None and not self._manager.enable_in_reasoning
-        return has_gate and not asked.reasoning_ended
+        return has_gate and not structured.reasoning_ended
 
     def follower(self, request: Any) -> Follower | None:
         """A matcher on its grammar; None if the backend's state cannot be copied, or the vocabulary is unknown."""
-        asked = request.structured_output_request
-        grammar, ends = asked.grammar, request.sampling_params.all_stop_token_ids
+        structured = request.structured_output_request
+        grammar, ends = structured.grammar, request.sampling_params.all_stop_token_ids
         if self._vocabulary is None:
             return None
         follower: XGrammarFollower | LLGuidanceFollower
@@ -81,32 +81,33 @@ class Forms:
         else:
             return None
         is_compact = self._manager.vllm_config.structured_outputs_config.disable_any_whitespace
-        follower.source = source_of(asked.params, request.cache_salt or "", is_compact=is_compact)
+        follower.source = source_of(structured.params, request.cache_salt or "", is_compact=is_compact)
         return follower
 
     def outcome(self, request: Any) -> GuardOutcome | None:
         """How the text of a request that has ended came to its end; None if no grammar guarded it."""
-        asked = request.structured_output_request
-        if asked is None or not hasattr(asked.grammar, "is_terminated"):  # the grammar may not have been compiled
+        structured = request.structured_output_request
+        # The grammar may not have been compiled.
+        if structured is None or not hasattr(structured.grammar, "is_terminated"):
             return None
         if request.status.name == "FINISHED_ERROR":  # its grammar rejected a token
             return GuardOutcome.FAILED
-        if asked.grammar.is_terminated():
+        if structured.grammar.is_terminated():
             return GuardOutcome.COMPLETE
         follower = None if self.is_free(request) else self.follower(request)
         is_complete = follower is not None and follower.matcher.accepting()
         return GuardOutcome.COMPLETE if is_complete else GuardOutcome.CUT_OFF
 
 
-def source_of(asked: Any, salt: str, *, is_compact: bool) -> Source | None:
+def source_of(outputs: Any, salt: str, *, is_compact: bool) -> Source | None:
     """The source of a request's `structured_outputs`; None if we do not know the language."""
-    if asked.json is not None or asked.json_object:
-        schema = {"type": "object"} if asked.json is None else asked.json
+    if outputs.json is not None or outputs.json_object:
+        schema = {"type": "object"} if outputs.json is None else outputs.json
         text = schema if isinstance(schema, str) else json.dumps(schema)
         return Source(Language.JSON_SCHEMA, text, "compact" if is_compact else "flexible", salt=salt)
-    if asked.regex is not None:
-        return Source(Language.REGEX, asked.regex, salt=salt)
-    if asked.grammar is not None:
-        language = Language.GBNF if is_gbnf(asked.grammar) else Language.LARK
-        return Source(language, asked.grammar, salt=salt)
+    if outputs.regex is not None:
+        return Source(Language.REGEX, outputs.regex, salt=salt)
+    if outputs.grammar is not None:
+        language = Language.GBNF if is_gbnf(outputs.grammar) else Language.LARK
+        return Source(language, outputs.grammar, salt=salt)
     return None

@@ -20,7 +20,7 @@ class EngineRow(Row):
 
     prompt: `int32[P]`, searched for values. segment: its counters are summed by it. vocabulary: number of ids the model
     knows. trouble: takes note of why it is no longer steered.
-    num_read: tokens of prompt and answer that were read. checked: the draft that the engine's current pass verifies.
+    num_read: tokens of prompt and answer that were read. verified: the draft that the engine's current pass verifies.
     undrafted: why the last draft was empty. awaits_form: whether its text is free so far, but may be guarded from some
     token on. matcher: follows the engine's; None if its drafts are not steered.
     """
@@ -30,26 +30,26 @@ class EngineRow(Row):
     vocabulary: int = field(kw_only=True)
     trouble: Trouble = field(kw_only=True)
     num_read: int = 0
-    checked: Sequence[int] = ()
+    verified: Sequence[int] = ()
     undrafted: Undrafted = Undrafted.PROMPT
     awaits_form: bool = True
     matcher: Matcher | None = None
     _catch_up: Callable[[], None] | None = None
 
-    def known(self, draft: Draft) -> Draft:
+    def readable_head(self, draft: Draft) -> Draft:
         """See `Row`. Histories are files, and may have ids that the model does not know."""
         if not draft.tokens.size or draft.tokens.max() < self.vocabulary:
             return draft
         return draft.head(int(np.argmax(draft.tokens >= self.vocabulary)))
 
-    def legal(self, draft: Draft) -> Draft:
+    def legal_head(self, draft: Draft) -> Draft:
         """All of it: the engine cuts drafts by its own grammar before it verifies them."""
         return draft
 
-    def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
+    def steered_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
         """See `Row`. An error ends the steering of this row only."""
         try:
-            return Row.led_draft(self, room, min_survival, branches=branches)
+            return Row.steered_draft(self, room, min_survival, branches=branches)
         except Exception as error:
             self.unsteer(error)
             return None
@@ -96,6 +96,6 @@ class EngineRow(Row):
         self.num_read += len(tokens)
         self.remaining = remaining + len(tokens)
         self.commit(*tokens)
-        checked = Draft(np.array(self.checked, np.int32))
-        undrafted, self.checked = self.undrafted, ()
-        self.follow(checked, np.array(tokens, np.int32), 0, undrafted)
+        verified = Draft(np.array(self.verified, np.int32))
+        undrafted, self.verified = self.undrafted, ()
+        self.follow(verified, np.array(tokens, np.int32), 0, undrafted)

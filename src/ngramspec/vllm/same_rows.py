@@ -16,7 +16,7 @@ PATIENCE = 8
 
 
 @dataclass(slots=True, eq=False)
-class KnownRow:
+class SeenRow:
     """A row that has been seen.
 
     key: identifies it here. size: of its text, the head of `_tokens`. left_at: the first pass without it.
@@ -48,8 +48,8 @@ class SameRows:
     def __init__(self) -> None:
         """No rows."""
         self.over: list[int] = []
-        self._at: dict[int, KnownRow] = {}
-        self._away: OrderedDict[int, KnownRow] = OrderedDict()
+        self._at: dict[int, SeenRow] = {}
+        self._away: OrderedDict[int, SeenRow] = OrderedDict()
         self._keys = count()
         self._now = 0
 
@@ -62,7 +62,7 @@ class SameRows:
             key, _ = self._away.popitem(last=False)
             self.over.append(key)
 
-    def at(self, position: int, text: TokenArray) -> KnownRow:
+    def at(self, position: int, text: TokenArray) -> SeenRow:
         """The row at `position`, whose text is `text` `int32[n]`; a new row, of size 0, if no known one begins it.
 
         To be called in the order of positions, once for each in a pass.
@@ -72,11 +72,11 @@ class SameRows:
             return row
         if row is not None:
             self._leave(position)
-        row = self._moved(text, position) or KnownRow(next(self._keys))
+        row = self._moved(text, position) or SeenRow(next(self._keys))
         self._at[position] = row
         return row
 
-    def _moved(self, text: TokenArray, position: int) -> KnownRow | None:
+    def _moved(self, text: TokenArray, position: int) -> SeenRow | None:
         """The row with the longest text that `text` begins with: among rows that left, or else at later positions.
 
         If two rows have the same text, this may be the other one: that is then new here, and its text is read again.
@@ -101,5 +101,5 @@ class SameRows:
         row.left_at = self._now
         self._away[row.key] = row
 
-    def _is_late(self, row: KnownRow) -> bool:
+    def _is_late(self, row: SeenRow) -> bool:
         return self._now - row.left_at > PATIENCE

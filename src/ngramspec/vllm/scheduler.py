@@ -9,7 +9,7 @@ import vllm
 from vllm.v1.core.sched.scheduler import Scheduler as VllmScheduler
 
 from ngramspec.vllm.scheduler_drafts import SchedulerDrafts
-from ngramspec.vllm.tried import TRIED, is_tried
+from ngramspec.vllm.tested_releases import TRIED, is_tested
 from ngramspec.vllm.trouble import logger
 
 
@@ -64,7 +64,7 @@ class Scheduler(VllmScheduler):
 def _refusal(scheduler: Any) -> str | None:
     """Why nothing can be drafted here; None if drafts can be made."""
     version, config = vllm.__version__, scheduler.vllm_config
-    if not is_tried(version):
+    if not is_tested(version):
         return f"vLLM must be one of {', '.join(f'{tried}*' for tried in TRIED)}, got {version}: see docs/vllm.md"
     if not scheduler.num_spec_tokens:
         return "vLLM must speculate, got no --speculative-config: name ngramspec.vllm.NullProposer there"

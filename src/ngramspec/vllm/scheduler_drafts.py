@@ -5,10 +5,11 @@ from typing import Any
 
 from ngramspec.guards import Vocabulary
 from ngramspec.vllm import requests
-from ngramspec.vllm.counts import Counts, counts_file, counts_of, publish
+from ngramspec.vllm.counts import EngineCounts, counts_file, counts_of, publish
 from ngramspec.vllm.drafting import Drafting
-from ngramspec.vllm.keeping import Job, Keeper, Saving, kept_drafter
+from ngramspec.vllm.history_file import Saving, kept_drafter
 from ngramspec.vllm.pass_room import room_for_drafts
+from ngramspec.vllm.periodic import PeriodicJob, PeriodicThread
 from ngramspec.vllm.rows import EngineRow
 from ngramspec.vllm.settings import Settings
 from ngramspec.vllm.trouble import Trouble
@@ -17,7 +18,7 @@ from ngramspec.vllm.trouble import Trouble
 class SchedulerDrafts:
     """Drafts for the requests of one scheduler. Only its constructor raises.
 
-    drafting: the rows, by request. keeper: saves history and counters. trouble: counts errors.
+    drafting: the rows, by request. periodic_thread: saves history and counters. trouble: counts errors.
 
     Raises at construction: ValueError for unknown settings, HistoryError or OSError for the history file.
     """
@@ -42,12 +43,12 @@ class SchedulerDrafts:
         self._max_model_len = scheduler.max_model_len
         self._started: dict[int, float] = {}
         self._failed: set[str] = set()
-        self._file, self._told = counts_file(config.instance_id, index), Counts({}, {}, 0)
-        jobs = [Job("telling counters", self._tell)]
+        self._file, self._told = counts_file(config.instance_id, index), EngineCounts({}, {}, 0)
+        jobs = [PeriodicJob("telling counters", self._tell)]
         if history is not None:
             saving = Saving(lambda: drafter.save(history, fingerprint), self._num_requests, self._is_idle)
-            jobs.append(Job("saving the history", saving.work))
-        self.keeper = Keeper(jobs, self.trouble)
+            jobs.append(PeriodicJob("saving the history", saving.work))
+        self.periodic_thread = PeriodicThread(jobs, self.trouble)
 
     def started(self, output: Any) -> None:
         """vLLM has scheduled the next pass."""
@@ -60,8 +61,8 @@ class SchedulerDrafts:
         seconds = self.drafting.clock() - self._started.pop(id(output), self.drafting.clock())
         try:
             num_emitted = sum(map(len, result.sampled_token_ids))
-            checked = output.scheduled_spec_decode_tokens
-            self.drafting.passed(output.num_scheduled_tokens, checked, num_emitted, seconds)
+            verified = output.scheduled_spec_decode_tokens
+            self.drafting.passed(output.num_scheduled_tokens, verified, num_emitted, seconds)
         except Exception as error:
             self.trouble.note("a pass was not counted", error)
 
@@ -102,7 +103,7 @@ class SchedulerDrafts:
 
     def close(self) -> None:
         """The engine ends: save the history, and remove the file of counters."""
-        self.keeper.stop()
+        self.periodic_thread.stop()
         self._file.unlink(missing_ok=True)
 
     def _is_followed(self, request: Any) -> bool:

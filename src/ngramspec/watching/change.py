@@ -36,12 +36,12 @@ _NORMAL = NormalDist()
 class Change(NamedTuple, Generic[Mark]):
     """Values have changed. is_rise: whether they are larger than before.
 
-    start: mark of the first value that was compared. change: mark of the first value that probably differs.
+    start: mark of the first value that was compared. first_changed: mark of the first value that probably differs.
     """
 
     is_rise: bool
     start: Mark
-    change: Mark
+    first_changed: Mark
 
 
 class _Shift(Generic[Mark]):

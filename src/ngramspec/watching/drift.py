@@ -150,7 +150,9 @@ class Drifts:
             if change is None:
                 return
             direction = Direction.ROSE if change.is_rise else Direction.FELL
-            drift = Drift(segment, direction, change.change.since(change.start), band.traffic.since(change.change))
+            drift = Drift(
+                segment, direction, change.first_changed.since(change.start), band.traffic.since(change.first_changed)
+            )
             self._counts.add(DriftCounts(int(not change.is_rise), int(change.is_rise)), segment)
             del self._bands[segment]
         self._report(drift)

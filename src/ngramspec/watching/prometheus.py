@@ -15,8 +15,8 @@ from ngramspec.watching.drift import DriftCounts
 from ngramspec.watching.figures import FIGURES, POSITIONS, Watched, by_segment, num_accepted_beyond
 
 
-class Counted(NamedTuple):
-    """What was counted in one place. labels: values of its labels. segments, drifts: by segment."""
+class CountedTraffic(NamedTuple):
+    """What was counted in one source. labels: values of its labels. segments, drifts: by segment."""
 
     labels: tuple[str, ...]
     segments: Mapping[str, Counters]
@@ -36,37 +36,37 @@ class SpeculatorCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, as they are now."""
-        counted = Counted((*self._labels.values(),), by_segment(self._spec.stats), self._spec.drifts.counts)
+        counted = CountedTraffic((*self._labels.values(),), by_segment(self._spec.stats), self._spec.drifts.counts)
         yield from metrics((*self._labels,), [counted])
 
 
-def metrics(labels: tuple[str, ...], places: Sequence[Counted]) -> Iterator[Metric]:
-    """All metrics of what was counted in some places. labels: names of the labels that tell them apart."""
+def metrics(labels: tuple[str, ...], sources: Sequence[CountedTraffic]) -> Iterator[Metric]:
+    """All metrics of the traffic that `sources` counted. labels: names of the labels that tell the sources apart."""
     names = [*labels, "segment"]
     for figure in FIGURES:
         name = f"{figure.name}_seconds" if figure.unit == "s" else figure.name
         own = [*names, figure.label] if figure.label else names
         counted = CounterMetricFamily(f"ngramspec:{name}", f"{figure.meaning}.", labels=own)
-        for place in places:
-            for segment, counters in place.segments.items():
+        for source in sources:
+            for segment, counters in source.segments.items():
                 for value, number in figure.of(counters).items():
-                    counted.add_metric([*place.labels, segment, *([value] if figure.label else [])], number)
+                    counted.add_metric([*source.labels, segment, *([value] if figure.label else [])], number)
         yield counted
     accepted = HistogramMetricFamily(
         "ngramspec:accepted_tokens_per_draft", "Draft tokens accepted, of each draft.", labels=names
     )
-    for place in places:
-        for segment, counters in place.segments.items():
-            accepted.add_metric([*place.labels, segment], _buckets(counters), counters.num_accepted_tokens)
+    for source in sources:
+        for segment, counters in source.segments.items():
+            accepted.add_metric([*source.labels, segment], _buckets(counters), counters.num_accepted_tokens)
     yield accepted
     drifts = CounterMetricFamily(
         "ngramspec:drifts", "Times that the accepted share left its band.", labels=[*names, "direction"]
     )
-    for place in places:
-        for segment in {**place.segments, **place.drifts}:
-            found = place.drifts.get(segment, DriftCounts())
-            drifts.add_metric([*place.labels, segment, "fell"], found.fell)
-            drifts.add_metric([*place.labels, segment, "rose"], found.rose)
+    for source in sources:
+        for segment in {**source.segments, **source.drifts}:
+            found = source.drifts.get(segment, DriftCounts())
+            drifts.add_metric([*source.labels, segment, "fell"], found.fell)
+            drifts.add_metric([*source.labels, segment, "rose"], found.rose)
     yield drifts
 
 

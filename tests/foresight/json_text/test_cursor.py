@@ -57,7 +57,7 @@ def test_any_text_is_read_to_its_end_however_it_is_cut(value: Any, spaced: dict[
 def test_the_cursor_knows_the_values_so_far_and_their_names(value: Any, spaced: dict[str, Any]) -> None:
     any_json = States(Shapes(True))
     cursor = read(start(any_json, Style()), json.dumps([value], **spaced), any_json)
-    said = [(entry.name, json.loads(entry.text, strict=False)) for entry in cursor.said]
+    said = [(entry.name, json.loads(entry.text, strict=False)) for entry in cursor.written_values]
     assert list(leaves([value]))[-64:] == said
 
 

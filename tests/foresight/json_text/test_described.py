@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ngramspec.foresight.json_text.described import Descriptions, Suggested, spellings, suggested
+from ngramspec.foresight.json_text.descriptions import Descriptions, ShapeSuggestions, spellings, suggested
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_the_default_that_a_description_names(description: str, expected: str | 
 
 def test_what_is_declared_comes_before_what_is_described() -> None:
     shape = {"default": 7, "examples": [1, [2]], "example": 3, "description": "Default is 5"}
-    assert Suggested(7, (1, 3)) == suggested(shape, Descriptions())
+    assert ShapeSuggestions(7, (1, 3)) == suggested(shape, Descriptions())
 
 
 def test_what_is_no_default_example_or_description_suggests_nothing() -> None:
     shape: dict[str, Any] = {"default": {}, "examples": "no list", "example": None, "description": ["no text"]}
-    assert Suggested() == suggested(shape, Descriptions())
+    assert ShapeSuggestions() == suggested(shape, Descriptions())
 
 
 @pytest.mark.parametrize(

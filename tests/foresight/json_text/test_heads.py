@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ngramspec.foresight import JsonText, Speller, spelled
 from ngramspec.foresight.json_text.evidence import OF_THE_SCHEMA
-from ngramspec.foresight.run import Spelled, Step
+from ngramspec.foresight.run import SharedSpellings, Step
 from ngramspec.guards import Vocabulary
 from ngramspec.testing.strategies import json_schemas
 from tests.foresight.json_text.test_cursor import SPACED, VALUES
@@ -61,7 +61,7 @@ def followed(text: JsonText, said: str, speller: Speller) -> list[Step]:
 def test_any_run_is_as_if_its_row_were_alone(
     schema: Any, rows: Sequence[tuple[Any, dict[str, Any], str, list[int]]], vocabulary: Vocabulary
 ) -> None:
-    source, shared = json.dumps(schema), Spelled(OF_THE_SCHEMA)
+    source, shared = json.dumps(schema), SharedSpellings(OF_THE_SCHEMA)
     for value, spaced, prompt, cuts in [*rows, *rows]:
         text = json.dumps(value, **spaced)
         row = Speller(vocabulary, shared)
@@ -73,7 +73,7 @@ def test_any_run_is_as_if_its_row_were_alone(
 def test_how_a_value_ends_is_made_once_and_a_value_of_a_row_is_not_kept() -> None:
     names = ["name", "born_in"]
     schema = {"properties": {name: {"type": "string"} for name in names}, "required": names}
-    shared = Spelled(OF_THE_SCHEMA)
+    shared = SharedSpellings(OF_THE_SCHEMA)
     for prompt in ("name: Ann, born in: Rome", "name: Bob"):
         text = JsonText(json.dumps(schema), lambda prompt=prompt: prompt)  # type: ignore[misc]
         for said in ("", '{"name": "', '{"name": "X', '{"name": "Xy', '{"name": "Xyz", '):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ngramspec.foresight.evidence import Evidence
 from ngramspec.foresight.json_text.cursor import read, start
 from ngramspec.foresight.json_text.evidence import JsonEvidence
-from ngramspec.foresight.json_text.prediction import Foreseen
+from ngramspec.foresight.json_text.prediction import ForeseenPieces
 from ngramspec.foresight.json_text.shapes import ANY, Shapes
 from ngramspec.foresight.json_text.state import At
 from ngramspec.foresight.json_text.states import States
@@ -37,7 +37,7 @@ INVOICE = {
 
 def foreseen(text: str, schema: Any = INVOICE, prompt: str = "", most: int = 40) -> str:
     states, found = States(Shapes(schema)), ""
-    for piece in Foreseen(read(start(states, Style()), text, states), states, Values(prompt)):
+    for piece in ForeseenPieces(read(start(states, Style()), text, states), states, Values(prompt)):
         found += piece.text
         if len(found) >= most:
             break
@@ -56,7 +56,7 @@ def test_any_text_of_any_schema_goes_on_as_foreseen_and_is_json_still(
     states = States(Shapes(constraint.schema))
     cursor = read(start(states, Style()), text[:cut], states)
     values = Values(f"{prompt} {constraint.source} {constraint.valid[-1] if shows_text else ''}")
-    for piece in islice(Foreseen(cursor, states, values), 30):
+    for piece in islice(ForeseenPieces(cursor, states, values), 30):
         assert piece.text
         cursor = read(cursor, piece.text, states)
         assert cursor.at is not At.LOST
@@ -112,7 +112,7 @@ def test_whatever_a_schema_suggests_what_is_foreseen_is_json_still(
     states = States(Shapes(schema))
     text = f'{{"value": {json.dumps(begun, ensure_ascii=False)[:-1] if is_begun else ""}'
     cursor = read(start(states, Style()), text, states)
-    for piece in islice(Foreseen(cursor, states, Values(prompt)), 20):
+    for piece in islice(ForeseenPieces(cursor, states, Values(prompt)), 20):
         assert piece.text
         cursor = read(cursor, piece.text, states)
         assert cursor.at is not At.LOST
@@ -125,7 +125,7 @@ def test_whatever_a_schema_suggests_what_is_foreseen_is_json_still(
 def test_of_several_types_a_value_begins_as_the_first_that_is_not_null(kinds: list[str], expected: str) -> None:
     states = States(Shapes({"type": "object", "properties": {"value": {"type": kinds}}}))
     cursor = read(start(states, Style()), '{"value": ', states)
-    first = next(iter(Foreseen(cursor, states, Values(""))), None)
+    first = next(iter(ForeseenPieces(cursor, states, Values(""))), None)
     assert (None if not expected else (expected, JsonEvidence.TYPE)) == first
 
 
@@ -143,7 +143,7 @@ def test_a_number_does_not_end_before_it_is_one(number: str) -> None:
 def test_a_value_that_the_schema_fixes_and_a_name_that_must_come_are_sure() -> None:
     states = States(Shapes({"properties": {"name": {"const": "find"}, "arguments": {"type": "object"}},
                             "required": ["name", "arguments"], "type": "object"}))  # fmt: skip
-    pieces = list(islice(Foreseen(start(states, COMPACT), states, Values("")), 5))
+    pieces = list(islice(ForeseenPieces(start(states, COMPACT), states, Values("")), 5))
     assert '{"name":"find","arguments":{' == "".join(piece.text for piece in pieces)[:28]
     assert {Evidence.SURE} == {piece.evidence for piece in pieces[:4]}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ngramspec.foresight import Piece
 from ngramspec.foresight.json_text import states as module
 from ngramspec.foresight.json_text.cursor import Cursor, read, start
-from ngramspec.foresight.json_text.prediction import Foreseen
+from ngramspec.foresight.json_text.prediction import ForeseenPieces
 from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.state import Scope
 from ngramspec.foresight.json_text.states import States
@@ -27,7 +27,7 @@ ASKED = st.lists(st.sampled_from(["shirt", "large", "pag", "Köln", "none", 12])
 
 def seen(cursor: Cursor) -> list[Any]:
     """All that a cursor says, by value."""
-    found: list[Any] = [cursor.at, cursor.content, cursor.said, cursor.shapes, cursor.name]
+    found: list[Any] = [cursor.at, cursor.content, cursor.written_values, cursor.shapes, cursor.name]
     found += [cursor.state.gap, cursor.state.style, cursor.state.content]
     scope: Scope | None = cursor.scope
     while scope is not None:
@@ -41,7 +41,7 @@ def said(text: str, cuts: Sequence[int], states: States) -> list[tuple[list[Any]
     cursor, begin, found = start(states, Style()), 0, []
     for cut in cuts:
         cursor, begin = read(cursor, text[begin:cut], states), cut
-        found.append((seen(cursor), list(islice(Foreseen(cursor, states, Values(PROMPT)), 12))))
+        found.append((seen(cursor), list(islice(ForeseenPieces(cursor, states, Values(PROMPT)), 12))))
     return found
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ngramspec.foresight import Piece
 from ngramspec.foresight.sql.clauses import Relation
 from ngramspec.foresight.sql.evidence import COLUMN, UNMENTIONED
-from ngramspec.foresight.sql.names import Names
+from ngramspec.foresight.sql.names import NameChoice
 from ngramspec.foresight.sql.question import Question
 from ngramspec.foresight.sql.statement import Statement
 from ngramspec.foresight.sql.tables import Column, Tables
@@ -54,7 +54,7 @@ TEXTS = st.lists(st.sampled_from([*WORDS, *SIGNS, *COLUMNS, " ", " "]), max_size
 def test_any_column_is_the_first_of_the_best(texts: list[str], asked: str) -> None:
     tables = Tables(f"{TABLES}\n-- {asked}\n")
     question = Question(tables.question)
-    names = Names(tables, question)
+    names = NameChoice(tables, question)
     for text in ["SELECT ", *texts]:
         at = Statement(f"SELECT {text}", tables)
         is_repeated = at.query.clause == "group" and at.query.columns.get("select") and at.last() != "."

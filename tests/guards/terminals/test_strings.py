@@ -231,7 +231,7 @@ def test_a_spelling_is_what_json_reads() -> None:
 @given(patterns(1), patterns(1), st.lists(texts, min_size=10, max_size=20))
 def test_patterns_that_are_apart_have_no_text_in_common(one: Pattern, other: Pattern, tried: list[str]) -> None:
     try:
-        apart = strings.are_apart(("pattern", one.ecma), ("pattern", other.ecma))
+        apart = strings.are_disjoint(("pattern", one.ecma), ("pattern", other.ecma))
     except InexpressibleError:
         assume(False)
         raise
@@ -250,4 +250,4 @@ def test_patterns_that_are_apart_have_no_text_in_common(one: Pattern, other: Pat
     ],
 )  # fmt: skip
 def test_letters_at_either_end_tell_patterns_apart(one: str, other: str, apart: bool) -> None:
-    assert apart == strings.are_apart(("pattern", one), ("pattern", other))
+    assert apart == strings.are_disjoint(("pattern", one), ("pattern", other))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.hf.engine.waiting import Waiting
+from ngramspec.hf.engine.waiting import WaitingQueue
 
 
 @dataclass(eq=False)
@@ -40,7 +40,7 @@ class SlowLine:
 def test_any_one_waits_for_at_most_twice_as_many_as_came_before_and_one_more(
     owners: list[int], data: st.DataObject
 ) -> None:
-    line, slow = Waiting[One](), SlowLine()
+    line, slow = WaitingQueue[One](), SlowLine()
     for owner in owners:
         one = One(owner, len(slow.waiting))
         line.add(one, owner)
@@ -63,7 +63,7 @@ def test_any_one_waits_for_at_most_twice_as_many_as_came_before_and_one_more(
 
 @given(sizes=st.lists(st.just(3), max_size=6) | st.lists(st.just(1), max_size=9))
 def test_of_owners_with_equally_many_the_older_is_complete_before_the_next_begins(sizes: list[int]) -> None:
-    line = Waiting[tuple[int, int]]()
+    line = WaitingQueue[tuple[int, int]]()
     everyone = [(owner, number) for owner, size in enumerate(sizes) for number in range(size)]
     for one in everyone:
         line.add(one, one[0])

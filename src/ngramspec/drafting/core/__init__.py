@@ -21,7 +21,7 @@ from ngramspec.drafting.core.plain.features import LAYOUT
 from ngramspec.drafting.core.plain.likely import NUM_LIKELY, packed
 from ngramspec.drafting.core.plain.mixer import checked_mixing
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, Match
-from ngramspec.drafting.core.plain.survival import checked_lessons
+from ngramspec.drafting.core.plain.survival import checked_parameters
 
 if TYPE_CHECKING:
     from ngramspec.drafting.core._native import Row, SuffixIndex, Survival, TokenBytes, propose_all, propose_trees
@@ -38,8 +38,8 @@ __all__ = [
     "SuffixIndex",
     "Survival",
     "TokenBytes",
-    "checked_lessons",
     "checked_mixing",
+    "checked_parameters",
     "is_compiled",
     "packed",
     "propose_all",

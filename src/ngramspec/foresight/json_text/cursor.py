@@ -9,12 +9,12 @@ from ngramspec.foresight.json_text.state import At, Scope, State
 from ngramspec.foresight.json_text.states import States, is_escaped, unescaped
 from ngramspec.foresight.json_text.style import Style
 
-_MOST_SAID = 63
+_MOST_WRITTEN = 63
 
 _SCALAR_END = re.compile(r"[,\]} \t\n\r]")
 
 
-class Said(NamedTuple):
+class WrittenValue(NamedTuple):
     """A string or scalar as written, and the name of the member whose value or item it is."""
 
     name: str | None
@@ -24,12 +24,12 @@ class Said(NamedTuple):
 class Cursor(NamedTuple):
     """A position in a JSON text. Reading further makes another cursor.
 
-    content: the part of a string or scalar read so far, as written. said: the latest strings and scalars.
+    content: the part of a string or scalar read so far, as written. written_values: the latest strings and scalars.
     """
 
     state: State
     content: str = ""
-    said: tuple[Said, ...] = ()
+    written_values: tuple[WrittenValue, ...] = ()
 
     @property
     def at(self) -> int:
@@ -59,7 +59,7 @@ def start(states: States, style: Style) -> Cursor:
 
 def read(cursor: Cursor, text: str, states: States) -> Cursor:
     """The cursor after `text`."""
-    state, content, said = cursor
+    state, content, written_values = cursor
     while text:
         if state.at == At.STRING:
             head, quote, text = text.partition('"')
@@ -79,10 +79,10 @@ def read(cursor: Cursor, text: str, states: States) -> Cursor:
             try:
                 written, value = content, json.loads(content)
             except ValueError:
-                return Cursor(states.lost(state), content, said)
+                return Cursor(states.lost(state), content, written_values)
         else:
             state, text = states.after(state, text)
             continue
-        said = (*said[-_MOST_SAID:], Said(state.name, written))
+        written_values = (*written_values[-_MOST_WRITTEN:], WrittenValue(state.name, written))
         state, content = states.ended(state, value), ""
-    return Cursor(state, content, said)
+    return Cursor(state, content, written_values)

@@ -24,7 +24,7 @@ from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.state import At, Scope, State
 from ngramspec.foresight.json_text.states import States, is_escaped
 from ngramspec.foresight.json_text.values import Values
-from ngramspec.foresight.prompt import STRINGS
+from ngramspec.foresight.prompt_values import STRINGS
 from ngramspec.foresight.run import Shared
 
 _WORDS = ("true", "false", "null")
@@ -40,7 +40,7 @@ Rest = tuple[list[Piece], IntEnum | None]
 """What follows at a value; and if only its end is foreseen there, the evidence for that."""
 
 
-class Foreseen(Shared):
+class ForeseenPieces(Shared):
     """Pieces that may follow at a cursor; perhaps none.
 
     After a guess that is rarely right only a few characters are foreseen: more would be wasted work.
@@ -68,7 +68,7 @@ class Foreseen(Shared):
             if _is_structural(state):
                 found, after = state.next or _structure(state, states)
                 yield from found
-                cursor = Cursor(after, "", cursor.said)
+                cursor = Cursor(after, "", cursor.written_values)
             else:
                 made = self._first if first else _VALUES[state.at](cursor, states.shapes, self._values)[0]
                 self.is_shared &= first

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from ngramspec.foresight.prompt import written
+from ngramspec.foresight.prompt_values import written
 
 Shape = Mapping[str, Any]
 """A schema without references or alternatives at its top."""
@@ -16,7 +16,7 @@ _MOST = 64
 """Most alternatives at a position; further ones are left out."""
 
 
-class Names(NamedTuple):
+class DeclaredNames(NamedTuple):
     """Names of an object: those declared, in the order of the schema; the position of each; those required."""
 
     declared: tuple[str, ...]
@@ -34,7 +34,7 @@ class Shapes:
         """schema: as `json.loads` returns it."""
         self._root = schema
         self._known: dict[int, tuple[Shape, ...]] = {}
-        self._names: dict[int, tuple[Shape, Names]] = {}
+        self._names: dict[int, tuple[Shape, DeclaredNames]] = {}
         self._quoted: dict[str, str] = {}
         self.top = self.of(schema)
 
@@ -79,14 +79,14 @@ class Shapes:
                 return None
         return found
 
-    def names(self, shape: Shape) -> Names:
+    def names(self, shape: Shape) -> DeclaredNames:
         """The names of an object of this shape."""
         found = self._names.get(id(shape))
         if found is None:  # the entry keeps the shape alive, so its id stays unique
             properties, required = shape.get("properties") or {}, shape.get("required", ())
             declared = (*properties, *(name for name in required if name not in properties))
             positions = {name: position for position, name in enumerate(declared)}
-            found = self._names[id(shape)] = shape, Names(declared, positions, frozenset(required))
+            found = self._names[id(shape)] = shape, DeclaredNames(declared, positions, frozenset(required))
         return found[1]
 
     def quoted(self, name: str) -> str:

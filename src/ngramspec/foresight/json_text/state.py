@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.json_text.expected import Expected
+from ngramspec.foresight.json_text.expected_value import ExpectedValue
 from ngramspec.foresight.json_text.shapes import Shape
 from ngramspec.foresight.json_text.style import Style
 
@@ -55,7 +55,7 @@ class Scope:
     num_before: int = 0
     made: "dict[Any, Scope]" = field(default_factory=dict)
     """The scopes that were made from this one: by a name, a comma, whether its value is an object, or its shapes."""
-    told: "list[tuple[Shape, tuple[Shape, ...]]] | None" = None
+    deciding: "list[tuple[Shape, tuple[Shape, ...]]] | None" = None
     """Each of several shapes of an object, and its shapes of the current value; empty if none lists its values."""
 
 
@@ -74,7 +74,7 @@ class State:
     style: Style
     content: str
     name: str | None
-    expected: Expected
+    expected: ExpectedValue
     after: "dict[str, State]" = field(default_factory=dict)
     """The state after a text without values."""
     next: "tuple[list[Piece], State] | None" = None

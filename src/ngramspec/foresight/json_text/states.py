@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ngramspec.foresight.json_text.expected import Expected, expected
+from ngramspec.foresight.json_text.expected_value import ExpectedValue, expected
 from ngramspec.foresight.json_text.shapes import Shape, Shapes, allows, arrays, is_listed, objects
 from ngramspec.foresight.json_text.state import At, Scope, State, learnt
 from ngramspec.foresight.json_text.style import Style
@@ -25,7 +25,7 @@ class States:
         self.shapes = shapes
         self._states: dict[tuple[Any, ...], State] = {}
         self._opened: dict[bool, Scope] = {}
-        self._expected: dict[tuple[int, ...], Expected] = {}  # by the shapes, which live as long as the schema
+        self._expected: dict[tuple[int, ...], ExpectedValue] = {}  # by the shapes, which live as long as the schema
         self._num_kept = 0
 
     def start(self, style: Style) -> State:
@@ -71,10 +71,10 @@ class States:
 
     def _fitting(self, scope: Scope, value: Any) -> Scope:
         """`scope` of the shapes that allow `value`; of all, if none does."""
-        if scope.told is None:
+        if scope.deciding is None:
             of_each = [(shape, self.shapes.member([shape], scope.names[-1])[1]) for shape in scope.shapes]
-            scope.told = of_each if any(is_listed(each) for _, values in of_each for each in values) else []
-        fitting = tuple([shape for shape, values in scope.told if any(allows(each, value) for each in values)])
+            scope.deciding = of_each if any(is_listed(each) for _, values in of_each for each in values) else []
+        fitting = tuple([shape for shape, values in scope.deciding if any(allows(each, value) for each in values)])
         if not fitting or len(fitting) == len(scope.shapes):
             return scope
         key = tuple(map(id, fitting))
@@ -115,7 +115,7 @@ class States:
             found = self._states[key] = State(scope, at, values, gap, style, content, name, self._expect(values))
         return found
 
-    def _expect(self, values: tuple[Shape, ...]) -> Expected:
+    def _expect(self, values: tuple[Shape, ...]) -> ExpectedValue:
         key = tuple(map(id, values))
         found = self._expected.get(key)
         if found is None:

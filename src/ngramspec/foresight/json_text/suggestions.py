@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ngramspec.foresight.json_text.described import Descriptions, description, spellings, suggested
+from ngramspec.foresight.json_text.descriptions import Descriptions, description, spellings, suggested
 from ngramspec.foresight.json_text.shapes import Shape, types_of
-from ngramspec.foresight.prompt import is_word
+from ngramspec.foresight.prompt_values import is_word
 
 _DATE = re.compile(r"(?i)yyyy-mm-dd([ t]+hh)?")
 
@@ -18,12 +18,12 @@ _MOST_KEPT = 1024
 class Suggestion(NamedTuple):
     """Values as written in JSON.
 
-    asked: those that the question contains, the last one first. first: the default, or else the first example. all:
+    mentioned: those that the question contains, the last one first. first: the default, or else the first example. all:
     with those that the description names. is_pair: a value has a comma. is_date: a value is or begins with an ISO date;
     is_time: a time follows the date.
     """
 
-    asked: tuple[str, ...]
+    mentioned: tuple[str, ...]
     first: str | None
     all: tuple[str, ...]
     is_pair: bool
@@ -34,7 +34,7 @@ class Suggestion(NamedTuple):
 class Suggestions:
     """The values that schemas suggest, for one question."""
 
-    def __init__(self, question: str, suggesting: "Suggesting") -> None:
+    def __init__(self, question: str, suggesting: "SchemaSuggestions") -> None:
         """question: in lower case. suggesting: of the schema."""
         self._question, self._suggesting = question, suggesting
         self._known: dict[tuple[int, ...], Suggestion] = {}
@@ -44,15 +44,15 @@ class Suggestions:
         key = tuple(map(id, shapes))
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._asked(self._suggesting.of(key, shapes))
+            found = self._known[key] = self._with_mentioned(self._suggesting.of(key, shapes))
         return found
 
-    def _asked(self, suggestion: Suggestion) -> Suggestion:
+    def _with_mentioned(self, suggestion: Suggestion) -> Suggestion:
         positions = {text: self._position(text.strip('"').lower()) for text in suggestion.all}
-        asked = [text for text, position in positions.items() if position >= 0]
-        if not asked:
+        mentioned = [text for text, position in positions.items() if position >= 0]
+        if not mentioned:
             return suggestion
-        return suggestion._replace(asked=tuple(sorted(asked, key=lambda text: -positions[text])))
+        return suggestion._replace(mentioned=tuple(sorted(mentioned, key=lambda text: -positions[text])))
 
     def _position(self, text: str) -> int:
         """Last position of `text` in the question, as whole words; -1 if it is not there."""
@@ -66,8 +66,8 @@ class Suggestions:
         return start
 
 
-class Suggesting:
-    """The values that the shapes of one schema suggest for any question: `asked` is empty."""
+class SchemaSuggestions:
+    """The values that the shapes of one schema suggest for any question: `mentioned` is empty."""
 
     def __init__(self) -> None:
         self._descriptions = Descriptions()

@@ -8,15 +8,15 @@ from weakref import WeakKeyDictionary
 
 from ngramspec.foresight.json_text.cursor import Cursor, read, start
 from ngramspec.foresight.json_text.evidence import OF_THE_SCHEMA, JsonEvidence
-from ngramspec.foresight.json_text.prediction import Foreseen
+from ngramspec.foresight.json_text.prediction import ForeseenPieces
 from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.state import At
 from ngramspec.foresight.json_text.states import States
 from ngramspec.foresight.json_text.style import COMPACT, PLAIN, Style
-from ngramspec.foresight.json_text.suggestions import Suggesting
+from ngramspec.foresight.json_text.suggestions import SchemaSuggestions
 from ngramspec.foresight.json_text.values import Values
 from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
-from ngramspec.foresight.run import Spelled, Spelling
+from ngramspec.foresight.run import SharedSpellings, Spelling
 
 _STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
 """Spacing of a text, by the `whitespace` of its grammar; one blank is foreseen where it is unknown."""
@@ -46,15 +46,15 @@ class JsonText:
         """See `Text`."""
         return read(cursor, text, self._states)
 
-    def foresee(self, cursor: Cursor) -> Foreseen:
+    def foresee(self, cursor: Cursor) -> ForeseenPieces:
         """See `Text`."""
-        return Foreseen(cursor, self._states, self._values)
+        return ForeseenPieces(cursor, self._states, self._values)
 
-    def spelled(self, vocabulary: Spelling) -> Spelled:
+    def spelled(self, vocabulary: Spelling) -> SharedSpellings:
         """See `Text`."""
         found = self._spelled.get(vocabulary)
         if found is None:
-            found = self._spelled[vocabulary] = Spelled(OF_THE_SCHEMA)
+            found = self._spelled[vocabulary] = SharedSpellings(OF_THE_SCHEMA)
         return found
 
     def is_whole(self, cursor: Cursor) -> bool:
@@ -70,8 +70,8 @@ class _Remembered(NamedTuple):
     """What is remembered of a schema."""
 
     states: States
-    suggesting: Suggesting
-    spelled: WeakKeyDictionary[Spelling, Spelled]
+    suggesting: SchemaSuggestions
+    spelled: WeakKeyDictionary[Spelling, SharedSpellings]
 
 
 def _remembered(schema: str, salt: str) -> _Remembered:
@@ -79,7 +79,7 @@ def _remembered(schema: str, salt: str) -> _Remembered:
 
 
 def _read(schema: str, salt: str) -> _Remembered:
-    return _Remembered(States(Shapes(json.loads(schema))), Suggesting(), WeakKeyDictionary())
+    return _Remembered(States(Shapes(json.loads(schema))), SchemaSuggestions(), WeakKeyDictionary())
 
 
 _of_short, _of_long = lru_cache(maxsize=256)(_read), lru_cache(maxsize=4)(_read)

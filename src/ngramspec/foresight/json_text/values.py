@@ -18,10 +18,10 @@ from ngramspec.foresight.json_text.evidence import (
     UNKNOWN,
     JsonEvidence,
 )
-from ngramspec.foresight.json_text.listed import Listed
+from ngramspec.foresight.json_text.listed_values import ListedValues
 from ngramspec.foresight.json_text.shapes import Shape
-from ngramspec.foresight.json_text.suggestions import Suggesting, Suggestion, Suggestions
-from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
+from ngramspec.foresight.json_text.suggestions import SchemaSuggestions, Suggestion, Suggestions
+from ngramspec.foresight.prompt_values import NUMBERS, STRINGS, PromptValues
 
 _MOST_CONTENT = 40
 """Last characters of a long value by which it is searched for in the prompt."""
@@ -35,11 +35,12 @@ _NUMBERS_OR_STRINGS, _BOOLEAN = NUMBERS | STRINGS, frozenset(["boolean"])
 class Values:
     """Guesses at values, for one prompt."""
 
-    def __init__(self, prompt: str, suggesting: Suggesting | None = None) -> None:
+    def __init__(self, prompt: str, suggesting: SchemaSuggestions | None = None) -> None:
         """suggesting: of the schema, if it is remembered."""
-        self._prompt = Prompt(prompt)
+        self._prompt = PromptValues(prompt)
         in_small = self._prompt.tail.lower()
-        self._suggestions, self._listed = Suggestions(in_small, suggesting or Suggesting()), Listed(in_small)
+        self._suggestions = Suggestions(in_small, suggesting or SchemaSuggestions())
+        self._listed = ListedValues(in_small)
         self._dates: dict[str, list[str]] = {}
         self._said: tuple[object, frozenset[str]] = None, frozenset()
         self._unlike: tuple[object, object, str] = None, None, ""
@@ -56,7 +57,7 @@ class Values:
         """A string that begins like the one at `cursor`, which is not empty."""
         state, content = cursor.state, cursor.content
         said, shapes, unlike = self._unlike
-        if said is cursor.said and shapes is state.shapes and unlike and content.startswith(unlike):
+        if said is cursor.written_values and shapes is state.shapes and unlike and content.startswith(unlike):
             return None  # if nothing began like this, nothing begins like a longer text
         begun, listed = f'"{content}', state.expected.listed
         fitting = [text for text in listed if text.startswith(begun)] if listed else []
@@ -64,7 +65,7 @@ class Values:
             return Piece(fitting[0], SURE if len(fitting) == 1 else DEFAULT)
         found = self._likeliest(cursor, STRINGS, begun)
         if found is None and not self._suggestions.of(state.shapes).is_date:  # dates depend on the begun year
-            self._unlike = cursor.said, state.shapes, content
+            self._unlike = cursor.written_values, state.shapes, content
         return found
 
     def end_of(self, content: str) -> JsonEvidence:
@@ -90,7 +91,7 @@ class Values:
         if keyed is not None and keyed.text.startswith(begun):
             return keyed
         suggestion = self._suggestions.of(shapes)
-        found = self._new(suggestion.asked, SUGGESTED, begun, cursor)
+        found = self._new(suggestion.mentioned, SUGGESTED, begun, cursor)
         is_number = not NUMBERS.isdisjoint(types)
         if found is None and is_number:
             found = self._new(self._prompt.written("integer" if "integer" in types else "number"), TYPED, begun, cursor)
@@ -134,16 +135,16 @@ class Values:
 
     def _was_said(self, text: str, cursor: Cursor) -> bool:
         if text[0] == '"' and text[-1] != '"':  # how it continues is unknown
-            return any(said.startswith(text) for _, said in cursor.said)
-        if self._said[0] is not cursor.said:
-            self._said = cursor.said, frozenset([said for _, said in cursor.said])
+            return any(said.startswith(text) for _, said in cursor.written_values)
+        if self._said[0] is not cursor.written_values:
+            self._said = cursor.written_values, frozenset([said for _, said in cursor.written_values])
         return text in self._said[1]
 
 
 def _counted(cursor: Cursor, shapes: Sequence[Shape]) -> str | None:
     """The previous value of the name at `cursor` with the next number; or the first, if a pattern ends with one."""
     name = cursor.state.name
-    earlier = next((text for said, text in reversed(cursor.said) if said == name), None)
+    earlier = next((text for said, text in reversed(cursor.written_values) if said == name), None)
     if earlier is not None:
         found = _NUMBERED.fullmatch(earlier)
         return None if found is None else f'{found[1]}{int(found[2]) + 1}"'

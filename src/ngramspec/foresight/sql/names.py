@@ -25,7 +25,7 @@ _MOST_RANKED = 64
 """Most lists of columns that are kept, for the clauses and tables of a row's statements."""
 
 
-class Likely(NamedTuple):
+class RankedColumn(NamedTuple):
     """A column that may come next. worth: lowest for the likeliest. name: in lower case. is_meant: by the question."""
 
     worth: tuple[bool, float, int]
@@ -38,13 +38,13 @@ class Likely(NamedTuple):
 _BY_WORTH = attrgetter("worth")
 
 
-class Names:
+class NameChoice:
     """Chooses among the names of one prompt by where its question mentions them."""
 
     def __init__(self, tables: Tables, question: Question) -> None:
         self._tables, self._question = tables, question
         self._pairs: dict[tuple[str, str], tuple[Column, Column, float]] = {}
-        self._ranked: dict[tuple[str, bool, tuple[tuple[int, str | None], ...]], list[Likely]] = {}
+        self._ranked: dict[tuple[str, bool, tuple[tuple[int, str | None], ...]], list[RankedColumn]] = {}
 
     def table(self, at: Statement) -> Piece | None:
         """The next table to read from: it has columns used so far, or can be joined to the one before."""
@@ -87,7 +87,7 @@ class Names:
             return Piece(text, COLUMN if begun or likely.is_meant else UNMENTIONED)
         return None
 
-    def _likeliest(self, at: Statement, named: Relation | None) -> list[Likely]:
+    def _likeliest(self, at: Statement, named: Relation | None) -> list[RankedColumn]:
         """The columns that may come at `at`, the likeliest first; named: the table whose columns they are."""
         clause = at.query.clause if at.query.clause in ("select", "where") else ""
         relations = at.query.relations if named is None else (named,)
@@ -100,11 +100,11 @@ class Names:
             found = self._ranked[key] = sorted((self._likely(clause, *each) for each in columns), key=_BY_WORTH)
         return found
 
-    def _likely(self, clause: str, relation: Relation, column: Column) -> Likely:
+    def _likely(self, clause: str, relation: Relation, column: Column) -> RankedColumn:
         share, first, last = self._tables.mention(column.name)
         is_fit = clause == "where" and self._question.has_text == column.is_text
         worth = not is_fit, -share, abs(first) if clause == "select" else -last
-        return Likely(worth, relation, column, column.name.lower(), share > _SURELY)
+        return RankedColumn(worth, relation, column, column.name.lower(), share > _SURELY)
 
     def _columns(self, at: Statement, named: Relation | None) -> Iterator[tuple[Relation, Column]]:
         """The columns of `named`, or of the tables read from; before these are known, all that are mentioned."""

@@ -2,30 +2,30 @@
 
 import re
 
-from ngramspec.foresight.prompt import Prompt
+from ngramspec.foresight.prompt_values import PromptValues
 
 
-def _heard(words: str) -> re.Pattern[str]:
+def _pattern(words: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
 
 
 _CALLS = {
-    "COUNT": _heard("how many|number of|count the"),
-    "AVG": _heard("average|mean"),
-    "MAX": _heard("maximum"),
-    "MIN": _heard("minimum"),
-    "SUM": _heard("total"),
+    "COUNT": _pattern("how many|number of|count the"),
+    "AVG": _pattern("average|mean"),
+    "MAX": _pattern("maximum"),
+    "MIN": _pattern("minimum"),
+    "SUM": _pattern("total"),
 }
-_MORE = _heard(r"more|greater|larger|higher|older|over|above|after|longer|exceed\w*")
-_LESS = _heard("less|smaller|lower|younger|under|below|before|shorter|fewer")
-_ALIKE = _heard(r"contain\w*|substring|includ\w*|(?:start|end|begin)\w* with|letter")
-_NEGATED = _heard(r"not|never|without|no|\w+n't")
-_MOST = _heard("most|highest|largest|greatest|oldest|latest|longest|top|biggest|best|common")
-_LEAST = _heard("least|lowest|smallest|fewest|youngest|earliest|shortest")
-_SORTED = _heard(r"order(?:ed)?|sort(?:ed)?|alphabetical\w*|ascending|descending")
-_GROUPED = _heard("each|every|per|for different|(?:the )?(?:most|least) (?:number|common|popular)|fewest")
-_DISTINCT = _heard("distinct|different|unique")
-_DESCENDING = _heard(r"desc\w*|reverse|old to young|high to low")
+_MORE = _pattern(r"more|greater|larger|higher|older|over|above|after|longer|exceed\w*")
+_LESS = _pattern("less|smaller|lower|younger|under|below|before|shorter|fewer")
+_ALIKE = _pattern(r"contain\w*|substring|includ\w*|(?:start|end|begin)\w* with|letter")
+_NEGATED = _pattern(r"not|never|without|no|\w+n't")
+_MOST = _pattern("most|highest|largest|greatest|oldest|latest|longest|top|biggest|best|common")
+_LEAST = _pattern("least|lowest|smallest|fewest|youngest|earliest|shortest")
+_SORTED = _pattern(r"order(?:ed)?|sort(?:ed)?|alphabetical\w*|ascending|descending")
+_GROUPED = _pattern("each|every|per|for different|(?:the )?(?:most|least) (?:number|common|popular)|fewest")
+_DISTINCT = _pattern("distinct|different|unique")
+_DESCENDING = _pattern(r"desc\w*|reverse|old to young|high to low")
 
 CALLED = frozenset(name.lower() for name in _CALLS)
 """Names of the functions that a question can ask for, in lower case."""
@@ -35,7 +35,7 @@ class Question:
     """What a question asks for. Each answer is a guess that is right more often than not."""
 
     def __init__(self, text: str) -> None:
-        self.prompt = Prompt(text)
+        self.prompt = PromptValues(text)
         number = self.prompt.plain("", "", is_text=False)
         is_most, is_least = _MOST.search(text) is not None, _LEAST.search(text) is not None
         self.calls = [name for name, words in _CALLS.items() if words.search(text)]

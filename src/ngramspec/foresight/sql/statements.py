@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.sql.evidence import CALL, CLAUSE, COLUMN, KEY, TABLE, UNMENTIONED
-from ngramspec.foresight.sql.names import Names
+from ngramspec.foresight.sql.names import NameChoice
 from ngramspec.foresight.sql.question import CALLED, Question
 from ngramspec.foresight.sql.statement import COMPARISONS, ONE_SIDE, Statement
 from ngramspec.foresight.sql.tables import Tables
@@ -24,7 +24,7 @@ class Statements:
 
     def __init__(self, tables: Tables) -> None:
         self._tables, self._question = tables, Question(tables.question)
-        self._names = Names(tables, self._question)
+        self._names = NameChoice(tables, self._question)
         self._begun: list[Statement] = []  # each begins with the one before it
 
     def foresee(self, text: str) -> Iterator[Piece]:
@@ -160,18 +160,18 @@ class Statements:
     def _next_clause(self, at: Statement) -> str:
         if at.is_in_subquery:
             return ")"
-        asked, said = self._question, at.query.columns
-        if asked.is_filtered and "where" not in said:
+        question, columns = self._question, at.query.columns
+        if question.is_filtered and "where" not in columns:
             return "WHERE"
-        if asked.is_grouped and "group" not in said:
+        if question.is_grouped and "group" not in columns:
             return "GROUP BY"
-        return "ORDER BY" if asked.is_sorted and "order" not in said else ""
+        return "ORDER BY" if question.is_sorted and "order" not in columns else ""
 
     def _after_order(self, at: Statement) -> str:
-        asked = self._question
-        if asked.is_descending and at.last() not in ("asc", "desc"):
+        question = self._question
+        if question.is_descending and at.last() not in ("asc", "desc"):
             return "DESC"
-        return f"LIMIT {asked.limit}" if asked.is_cut else ""
+        return f"LIMIT {question.limit}" if question.is_cut else ""
 
 
 def _spaced(at: Statement, text: str, evidence: IntEnum) -> Piece:

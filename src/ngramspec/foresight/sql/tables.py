@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ngramspec.foresight.prompt import WORDS
+from ngramspec.foresight.prompt_values import WORDS
 
 _MOST_PROMPT, _MOST_QUESTION = 50_000, 1500
 """Characters of a prompt, and of its question, that are read, from the end."""
@@ -105,10 +105,10 @@ class Tables:
         found = self._mentions.get(name)
         if found is None:
             weights = {word: 1 / max(1, self._uses[word]) for word in self.stems(name)}
-            heard = {word: weight for word, weight in weights.items() if word in self._positions}
-            surest = self._positions[max(heard, key=lambda word: heard[word])] if heard else [-1]
-            first = next((position for position in surest if position >= self._asked_from), surest[0] - _FAR)
-            share = sum(heard.values()) / sum(weights.values()) if heard else 0.0
+            in_question = {word: weight for word, weight in weights.items() if word in self._positions}
+            surest = self._positions[max(in_question, key=lambda word: in_question[word])] if in_question else [-1]
+            first = next((position for position in surest if position >= self._question_start), surest[0] - _FAR)
+            share = sum(in_question.values()) / sum(weights.values()) if in_question else 0.0
             found = self._mentions[name] = Mention(share, first, surest[-1])
         return found
 
@@ -125,7 +125,7 @@ class Tables:
         return WORDS.findall(self.question)
 
     @cached_property
-    def _asked_from(self) -> int:
+    def _question_start(self) -> int:
         return max((position for position, word in enumerate(self._words) if word.lower() in _ASKING), default=0)
 
     @cached_property

@@ -25,7 +25,7 @@ class SqlText(KeyedText):
 
     @cached_property
     def _statements(self) -> Statements | None:
-        tables = Tables(self._asked())
+        tables = Tables(self._prompt_of_row())
         return Statements(tables) if tables.all else None
 
     def foresee(self, cursor: str) -> Iterator[Piece]:

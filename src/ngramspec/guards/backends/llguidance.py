@@ -25,8 +25,8 @@ from ngramspec.guards.source import Language, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.lark import read_lark
-from ngramspec.guards.workers.making import STEP_SECONDS, Notes, question, read_answer
 from ngramspec.guards.workers.pool import Pool
+from ngramspec.guards.workers.preparing import STEP_SECONDS, Notes, read_answer, request_message
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLParserLimits, LLTokenizer
@@ -85,10 +85,10 @@ GRAMMAR_SHARE, MATCHER_BYTES = 8, 300_000
 def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tuple["Compiled", Notes, int]:
     """The compiled grammar, the notes on it, and its estimated size in bytes.
 
-    A worker compiles it first, and only then this process. Raises NotMadeError if the source is refused, BackendError
-    if it cannot be compiled within the limits.
+    A worker compiles it first, and only then this process. Raises NotCompiledError if the source is refused,
+    BackendError if it cannot be compiled within the limits.
     """
-    answer = _POOL.ask(question(source, options_of(limits)), limits)
+    answer = _POOL.ask(request_message(source, options_of(limits)), limits)
     text, notes = read_answer(answer)
     grammar = text.decode()
     return Compiled(grammar, vocabulary, limits=limits), notes, GRAMMAR_SHARE * len(text) + MATCHER_BYTES

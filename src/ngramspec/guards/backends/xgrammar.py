@@ -16,8 +16,8 @@ from ngramspec.guards.source import SEPARATORS, Language, Source
 from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.frames import packed
-from ngramspec.guards.workers.making import STEP_SECONDS, Notes, question, read_answer
-from ngramspec.guards.workers.pool import Pool, Told
+from ngramspec.guards.workers.pool import Pool, SentVocabulary
+from ngramspec.guards.workers.preparing import STEP_SECONDS, Notes, read_answer, request_message
 
 if TYPE_CHECKING:
     from xgrammar import CompiledGrammar, GrammarMatcher, TokenizerInfo
@@ -69,13 +69,15 @@ _POOL = Pool("xgrammar", most=2)
 def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tuple["Compiled", Notes, int]:
     """The compiled grammar, the notes on it, and its size in bytes.
 
-    Raises NotMadeError if the source is refused, BackendError if it cannot be compiled within the limits.
+    Raises NotCompiledError if the source is refused, BackendError if it cannot be compiled within the limits.
     """
     tokenizer = tokenizer_of(vocabulary)
     from xgrammar import CompiledGrammar
 
-    told = Told(vocabulary.fingerprint, partial(_packed, vocabulary))
-    serialized, notes = read_answer(_POOL.ask(question(source, {STEP_SECONDS: limits.max_step_seconds}), limits, told))
+    sent = SentVocabulary(vocabulary.fingerprint, partial(_packed, vocabulary))
+    serialized, notes = read_answer(
+        _POOL.ask(request_message(source, {STEP_SECONDS: limits.max_step_seconds}), limits, sent)
+    )
     grammar = CompiledGrammar.deserialize_json(serialized.decode(), tokenizer)
     return Compiled(grammar, vocabulary, limits), notes, int(grammar.memory_size_bytes)
 

@@ -8,7 +8,7 @@ it is, and is refused by name.
 from collections.abc import Iterable
 from typing import Any
 
-from ngramspec.guards.schemas.disjoint import are_told_apart
+from ngramspec.guards.schemas.disjoint import are_disjoint
 from ngramspec.guards.schemas.node import Node, Schema, mapped, named
 from ngramspec.guards.schemas.values import key_of
 
@@ -26,14 +26,14 @@ def combined(schemas: Schemas) -> Schemas:
     return {name: combiner.combined(schema) for name, schema in schemas.items()}
 
 
-def either(node: Node, schemas: Iterable[Schema], said: str) -> Schema:
-    """The union of `schemas`, as a schema that replaces `node`; said: the keyword that the user wrote for it."""
+def either(node: Node, schemas: Iterable[Schema], user_keyword: str) -> Schema:
+    """The union of `schemas`, as a schema that replaces `node`; user_keyword: the one that the user wrote for it."""
     possible = [schema for schema in schemas if schema is not False]
     if any(schema is True for schema in possible):
         return True
     if len(possible) < 2:
         return possible[0] if possible else False
-    return node.made({"anyOf": possible}, said)
+    return node.replaced({"anyOf": possible}, user_keyword)
 
 
 class _Combiner:
@@ -48,22 +48,22 @@ class _Combiner:
             target = self._schemas[named(schema)]
             return target if isinstance(target, bool) else schema
         node = mapped(schema, self.combined)
-        if "oneOf" in node and "anyOf" not in node and self._are_told_apart(node):
-            node = node.with_({"anyOf": node["oneOf"]}, without=("oneOf",), said="oneOf")
+        if "oneOf" in node and "anyOf" not in node and self._are_disjoint(node):
+            node = node.with_({"anyOf": node["oneOf"]}, without=("oneOf",), user_keyword="oneOf")
         rest = node.with_({}, without=("$ref", "allOf", "anyOf"))
         parts: list[Schema] = [rest] if rest else []
-        parts += [node.made({"$ref": node["$ref"]}, node.said("$ref"))] if "$ref" in node else []
+        parts += [node.replaced({"$ref": node["$ref"]}, node.user_keyword("$ref"))] if "$ref" in node else []
         parts += node.get("allOf", [])
-        parts += [either(node, node["anyOf"], node.said("anyOf"))] if "anyOf" in node else []
+        parts += [either(node, node["anyOf"], node.user_keyword("anyOf"))] if "anyOf" in node else []
         found: Schema | None = True
         for part in parts:
             found = None if found is None else self._both(found, part)
         return node if found is None else found
 
-    def _are_told_apart(self, node: Node) -> bool:
+    def _are_disjoint(self, node: Node) -> bool:
         """Whether at most one schema of the `oneOf` can hold, given the keywords beside it."""
         rest = node.with_({}, without=("oneOf",))
-        return are_told_apart([self._both(rest, way) or way for way in node["oneOf"]], self._schemas)
+        return are_disjoint([self._both(rest, way) or way for way in node["oneOf"]], self._schemas)
 
     def _both(self, one: Schema, other: Schema) -> Schema | None:
         """The values of both as one schema; None if this module cannot express it."""
@@ -81,7 +81,7 @@ class _Combiner:
     def _each(self, ways: Node, common: Node) -> Schema | None:
         found = [self._both(common, way) for way in ways["anyOf"]]
         known = [way for way in found if way is not None]
-        return either(ways, known, ways.said("anyOf")) if len(known) == len(found) else None
+        return either(ways, known, ways.user_keyword("anyOf")) if len(known) == len(found) else None
 
     def _is_implied(self, node: Node, reference: Node) -> bool:
         """Whether the target of `reference` requires all that `node` requires, such as its type."""

@@ -18,7 +18,7 @@ MAX_LINKS = 50
 """Longest chain of references that is followed."""
 
 
-def are_told_apart(ways: Sequence[Schema], definitions: Mapping[str, Schema]) -> bool:
+def are_disjoint(ways: Sequence[Schema], definitions: Mapping[str, Schema]) -> bool:
     """Whether it is certain that no value is valid in two of `ways`; definitions: the targets of their references."""
     nodes = [resolved(way, definitions) for way in ways if way is not False]
     found = [node for node in nodes if isinstance(node, Node)]

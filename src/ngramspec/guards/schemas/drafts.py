@@ -4,8 +4,8 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from ngramspec.errors import GuardError, shortened
+from ngramspec.guards.schemas.keyword_rules import SHAPES
 from ngramspec.guards.schemas.node import stepped
-from ngramspec.guards.schemas.shapes import SHAPES
 
 DRAFTS = {
     "http://json-schema.org/draft-04/schema": 4,

@@ -39,9 +39,9 @@ def reason(node: Node, keyword: str) -> str | None:
 
 def _check_steps(node: Node) -> None:
     """Raise InexpressibleError if no grammar expresses the multiples between the bounds of `node`."""
-    asked = {keyword: node[keyword] for keyword in ("type", "multipleOf", *BOUNDS) if keyword in node}
+    keywords = {keyword: node[keyword] for keyword in ("type", "multipleOf", *BOUNDS) if keyword in node}
     shapes = [
-        shape for wanted, _ in demands(Node(asked, node.location), "number", lambda *_: ANYTHING) for shape in wanted
+        shape for wanted, _ in demands(Node(keywords, node.location), "number", lambda *_: ANYTHING) for shape in wanted
     ]
     shape = all_of(shapes)
     if not isinstance(shape, Numbers):
@@ -53,6 +53,6 @@ def _check_steps(node: Node) -> None:
             raise
 
 
-def said(root: Schema, definitions: dict[str, Schema], refuser: Refuser, whitespace: Whitespace) -> str:
+def grammar_text(root: Schema, definitions: dict[str, Schema], refuser: Refuser, whitespace: Whitespace) -> str:
     """The grammar, in Lark; keywords that it cannot express are refused, and left out."""
     return grammar_of(root, definitions, whitespace, reason, refuser.refuse)

@@ -111,8 +111,8 @@ def _plain(schema: Schema) -> Schema:
     node = mapped(schema, _plain)
     values = values_of(node) if {"const", "enum"} & node.keys() else None
     if values is not None:
-        said = node.said("const" if "const" in node else "enum")
-        return node.with_({"enum": values}, without=("const", "type"), said=said) if values else False
+        user_keyword = node.user_keyword("const" if "const" in node else "enum")
+        return node.with_({"enum": values}, without=("const", "type"), user_keyword=user_keyword) if values else False
     return _with_whole_bounds(_with_known_required(node))
 
 
@@ -147,7 +147,7 @@ OF_ANY = {
 """Any value. For an empty schema xgrammar writes spaces of its own, even if none are wanted."""
 
 
-def said(schemas: Schemas) -> str:
+def schema_text(schemas: Schemas) -> str:
     """The schema text for xgrammar; it enforces all of `schemas`."""
     root = _in_dialect(schemas[""])
     if isinstance(root, bool):

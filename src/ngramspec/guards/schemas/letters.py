@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ngramspec.guards.schemas.patterns import PatternError, Token, atoms_of
-from ngramspec.guards.schemas.properties import has_property, known
-from ngramspec.guards.schemas.remembering import within_a_source
+from ngramspec.guards.schemas.properties import has_property, rust_name
+from ngramspec.guards.schemas.source_caches import cached_within_source
 
 Ranges = tuple[tuple[int, int], ...]
 """Pairs of first and last code point, sorted; no two touch."""
@@ -122,7 +122,7 @@ def _code(code: int) -> str:
     return chr(code) if chr(code).isalnum() or chr(code) in " !%,:;<=>@_`\"'" else f"\\x{code:02X}"
 
 
-@within_a_source
+@cached_within_source
 def spelled(letters: Letters) -> str:
     """A regex of Rust's crate for the spellings of one character. Raises PatternError if the set is empty."""
     ways = [letters.plain] if letters.plain else []
@@ -162,7 +162,7 @@ def letters_of(token: Token, *, ignores_case: bool = False) -> Letters:
         case "class":
             return _of_class(token.value, ignores_case)
         case "set" if token.value[0] in "pP":
-            return Letters((), (known(token.value),))
+            return Letters((), (rust_name(token.value),))
         case "set":
             return Letters(SETS[token.value])
     return Letters(_folded([(ord(token.value), ord(token.value))], ignores_case))
@@ -178,7 +178,7 @@ def _of_class(text: str, ignores_case: bool) -> Letters:
     while position < len(atoms):
         atom = atoms[position]
         if atom.kind == "set" and atom.value[0] in "pP":
-            properties.append(known(atom.value))
+            properties.append(rust_name(atom.value))
         elif atom.kind == "set":
             sets += SETS[atom.value]
         elif [other.kind for other in atoms[position + 1 : position + 3]] == ["dash", "letter"]:

@@ -27,23 +27,25 @@ class Node(dict[str, Any]):
         self.location = location
         self.names = dict(names or {})
 
-    def with_(self, changes: Mapping[str, Any], *, without: tuple[str, ...] = (), said: str | None = None) -> "Node":
-        """This schema with other keywords; said: the keyword that the user wrote for those that change."""
+    def with_(
+        self, changes: Mapping[str, Any], *, without: tuple[str, ...] = (), user_keyword: str | None = None
+    ) -> "Node":
+        """This schema with other keywords; user_keyword: the one that the user wrote for those that change."""
         kept = {keyword: value for keyword, value in self.items() if keyword not in without}
-        names = self.names | (dict.fromkeys(changes, said) if said is not None else {})
+        names = self.names | (dict.fromkeys(changes, user_keyword) if user_keyword is not None else {})
         return Node(kept | dict(changes), self.location, names)
 
-    def made(self, keywords: Mapping[str, Any], said: str) -> "Node":
-        """Another schema in place of this one's keyword `said`."""
-        return Node(keywords, self.location, dict.fromkeys(keywords, said))
+    def replaced(self, keywords: Mapping[str, Any], user_keyword: str) -> "Node":
+        """Another schema in place of this one's keyword `user_keyword`."""
+        return Node(keywords, self.location, dict.fromkeys(keywords, user_keyword))
 
-    def said(self, keyword: str) -> str:
+    def user_keyword(self, keyword: str) -> str:
         """The keyword that the user wrote for `keyword`."""
         return self.names.get(keyword, keyword)
 
     def pointer(self, keyword: str) -> str:
         """The location of `keyword` in the user's schema."""
-        return stepped(self.location, self.said(keyword))
+        return stepped(self.location, self.user_keyword(keyword))
 
 
 MAX_STEP, MAX_LOCATION = 100, 500

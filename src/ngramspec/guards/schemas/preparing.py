@@ -39,13 +39,13 @@ def prepared(text: str, backend: Backend, lenient: bool, whitespace: Whitespace 
 
 def _in_lark(text: str, refuser: Refuser, whitespace: Whitespace) -> str:
     root, definitions = read(parsed(text, _exact))
-    return for_llguidance.said(root, definitions, refuser, whitespace)
+    return for_llguidance.grammar_text(root, definitions, refuser, whitespace)
 
 
 def _for_xgrammar(text: str, refuser: Refuser) -> str:
     root, definitions = read(parsed(text))
     schemas = for_xgrammar.adapted({"": root} | definitions)
-    return for_xgrammar.said({name: refuser.enforced(schema) for name, schema in schemas.items()})
+    return for_xgrammar.schema_text({name: refuser.enforced(schema) for name, schema in schemas.items()})
 
 
 def _llguidance_enforces(text: str) -> bool:

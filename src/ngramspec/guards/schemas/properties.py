@@ -26,8 +26,8 @@ OF_SPACES = {"White_Space", "space"}
 OF_NONE = {"Alphabetic", "Alpha", "Lowercase", "Lower", "Uppercase", "Upper", "ASCII_Hex_Digit", "AHex"}
 
 
-def known(name: str) -> str:
-    r"""A property, `p{L}` or `P{L}`, under its name in Rust's regex crate. Raises PatternError for an unknown one."""
+def rust_name(name: str) -> str:
+    r"""The name of a property, `p{L}` or `P{L}`, in Rust's regex crate. Raises PatternError for an unknown one."""
     sign, said = name[0], name[2:-1]
     kind, equals, value = said.rpartition("=")
     if kind in SCRIPTS:

@@ -10,10 +10,10 @@ from typing import Any
 from ngramspec.errors import GuardError, shortened
 from ngramspec.guards.schemas.drafts import draft_of, not_a_schema
 from ngramspec.guards.schemas.formats import DEFINED
-from ngramspec.guards.schemas.in_place import check_references
+from ngramspec.guards.schemas.keyword_rules import ANY_DRAFT
 from ngramspec.guards.schemas.node import MANY, NAMED, ONE, Node, Schema, stepped
+from ngramspec.guards.schemas.reference_cycles import check_references
 from ngramspec.guards.schemas.resolving import Home, Resources
-from ngramspec.guards.schemas.shapes import ANY_DRAFT
 from ngramspec.guards.schemas.wellformed import fault_in_pattern
 
 PLAIN = (

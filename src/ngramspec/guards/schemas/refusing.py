@@ -78,7 +78,7 @@ class Refuser:
 
     def refuse(self, node: Node, keyword: str, reason: str, instead: str | None = None) -> None:
         """Note that `keyword` is not enforced."""
-        self.refusals.append(Refusal(node.said(keyword), node.pointer(keyword), reason, instead))
+        self.refusals.append(Refusal(node.user_keyword(keyword), node.pointer(keyword), reason, instead))
 
     def error(self, way_out: str = "") -> UnsupportedError:
         """The error that names the first refusal; way_out: the advice that comes before `lenient`."""
@@ -92,5 +92,5 @@ class Refuser:
 def without(node: Node, keyword: str) -> Node:
     """`node` without `keyword` and the keywords that need it; a `oneOf` that stands alone is weakened to `anyOf`."""
     if list(node) == ["oneOf"]:
-        return node.made({"anyOf": node["oneOf"]}, "oneOf")
+        return node.replaced({"anyOf": node["oneOf"]}, "oneOf")
     return node.with_({}, without=(keyword, *ALONG.get(keyword, ())))

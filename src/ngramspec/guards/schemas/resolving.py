@@ -8,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from ngramspec.errors import GuardError, shortened
 from ngramspec.guards.schemas.drafts import declared_draft
-from ngramspec.guards.schemas.shapes import SHAPES
+from ngramspec.guards.schemas.keyword_rules import SHAPES
 
 MAX_URI = 2000
 """Longest absolute identifier, in characters."""

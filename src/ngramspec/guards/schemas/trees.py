@@ -15,7 +15,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Alternation:
     """Any of the options."""
 
     options: "tuple[Tree, ...]"
@@ -31,7 +31,7 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Lookaround:
     """An assertion: a match of `part` begins here or, if `is_behind`, ends here; negated: none does."""
 
     part: "Tree"
@@ -49,7 +49,7 @@ class End:
     """`$`: the text ends here."""
 
 
-Tree = Letters | Sequence | Choice | Repeat | Look | Start | End
+Tree = Letters | Sequence | Alternation | Repeat | Lookaround | Start | End
 
 EMPTY = Sequence()
 MAX_DEPTH = 100
@@ -115,7 +115,7 @@ class _Reader:
                 parts.append(self._part(token, flags))
                 self._check_quantifiers()
         options.append(_sequence(parts))
-        return options[0] if len(options) == 1 else Choice(tuple(options))
+        return options[0] if len(options) == 1 else Alternation(tuple(options))
 
     def _check_quantifiers(self) -> None:
         following = [token.kind for token in self._tokens[self._position : self._position + 2]]
@@ -143,7 +143,7 @@ class _Reader:
             raise PatternError("( without )")
         self._position += 1
         self._depth -= 1
-        return Look(inner, *_LOOKS[opening]) if opening in _LOOKS else inner
+        return Lookaround(inner, *_LOOKS[opening]) if opening in _LOOKS else inner
 
 
 def _sequence(parts: list[Tree]) -> Tree:
@@ -159,7 +159,7 @@ def _repeated(part: Tree, quantifier: str) -> Tree:
         least, most = int(first), int(last) if last else None if comma else int(first)
     if most is not None and most < least:
         raise PatternError(f"{quantifier}, which ends before it begins")
-    if isinstance(part, Look | Start | End):
+    if isinstance(part, Lookaround | Start | End):
         return part if least else EMPTY
     return Repeat(part, least, most)
 
@@ -168,6 +168,8 @@ def _boundary(*, is_negated: bool) -> Tree:
     r"""`\b` and `\B`, as assertions about the characters on either side."""
 
     def side(is_behind: bool, is_word: bool) -> Tree:
-        return Look(WORD, is_behind, is_negated=not is_word)
+        return Lookaround(WORD, is_behind, is_negated=not is_word)
 
-    return Choice(tuple(Sequence((side(True, before), side(False, before == is_negated))) for before in (False, True)))
+    return Alternation(
+        tuple(Sequence((side(True, before), side(False, before == is_negated))) for before in (False, True))
+    )

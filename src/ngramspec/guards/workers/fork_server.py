@@ -23,13 +23,13 @@ START_SECONDS = 60.0
 
 _CODE = """
 import sys, importlib.util as u
-room, folder, *path = sys.argv[1:]
+backend, folder, *path = sys.argv[1:]
 sys.path += path
 spec = u.spec_from_file_location("ngramspec", folder + "/__init__.py", submodule_search_locations=[folder])
 sys.modules["ngramspec"] = module = u.module_from_spec(spec)
 spec.loader.exec_module(module)
 from ngramspec.guards.workers import serving
-serving.serve_forks(room)
+serving.serve_forks(backend)
 """
 """The code that it runs. It starts with only Python's own modules on its path (-I -S), so that no file in the current
 folder, or beside the script, can shadow them; then the parent's import path is added."""
@@ -44,13 +44,13 @@ FORK, KILL, REAP = b"F", b"K", b"R"
 class ForkServer:
     """The parent's handle of a fork server. Once it has ended it cannot be restarted: make another one."""
 
-    def __init__(self, room: str) -> None:
-        """room: the backend. Raises BackendError if the process cannot be started."""
-        self.room = room
+    def __init__(self, backend: str) -> None:
+        """backend: its name. Raises BackendError if the process cannot be started."""
+        self.backend = backend
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-I", "-S", "-c", _CODE, room, _package_folder(), *_path()]
+        command = [sys.executable, "-I", "-S", "-c", _CODE, backend, _package_folder(), *_path()]
         try:
             self._process = subprocess.Popen(
                 command,

@@ -23,7 +23,7 @@ TURNS = (0.2, 2.0)
 one furthest beyond its turn is stopped for them."""
 
 
-class _Asked:
+class _Request:
     """One source, waiting or at work; line: 0 for its first turn, then 1."""
 
     def __init__(self) -> None:
@@ -34,9 +34,9 @@ class _Asked:
 class Pool:
     """Workers that are forked on demand; each serves one thread at a time."""
 
-    def __init__(self, room: str, most: int) -> None:
-        """room: the backend. most: workers at a time, if there are at least half as many cores."""
-        self.room = room
+    def __init__(self, backend: str, most: int) -> None:
+        """backend: its name. most: workers at a time, if there are at least half as many cores."""
+        self.backend = backend
         self.seats = max(1, min(most // 2, os.cpu_count() or 1))
         """Seats of each line."""
         self._forget()
@@ -46,29 +46,29 @@ class Pool:
         self._changed = threading.Condition()
         self._server: ForkServer | None = None
         self._idle: list[Process] = []
-        self._working: list[_Asked] = []
-        self._lines: tuple[list[_Asked], list[_Asked]] = ([], [])
+        self._working: list[_Request] = []
+        self._lines: tuple[list[_Request], list[_Request]] = ([], [])
 
-    def ask(self, parts: list[bytes], limits: Limits, told: "Told | None" = None) -> list[bytes]:
-        """A worker's answer to `parts`; told: a vocabulary that it needs.
+    def ask(self, parts: list[bytes], limits: Limits, vocabulary: "SentVocabulary | None" = None) -> list[bytes]:
+        """A worker's answer to `parts`; vocabulary: if it needs one.
 
         Raises BackendError if there is none: it took too long or too much memory, or the worker crashed.
         """
-        asked = _Asked()
+        request = _Request()
         while True:
             try:
-                self._begin(asked)
-                answer = self._answer(asked, parts, limits, told)
+                self._begin(request)
+                answer = self._answer(request, parts, limits, vocabulary)
             except EndedError as error:
-                process, death = self._drop(asked)
-                if process.end_reason != "others" or asked.line == 1:
+                process, death = self._drop(request)
+                if process.end_reason != "others" or request.line == 1:
                     raise BackendError(_why(process.end_reason, death, limits)) from error
-                asked.line = 1
+                request.line = 1
             except BaseException:  # interrupted: its answer would go to the next caller
-                self._drop(asked)
+                self._drop(request)
                 raise
             else:
-                self._give_back(asked, is_worn=answer[0] == b"worn")
+                self._give_back(request, is_worn=answer[0] == b"worn")
                 return answer[1:]
 
     def close(self) -> None:
@@ -81,13 +81,15 @@ class Pool:
         if server is not None:
             server.close()
 
-    def _answer(self, asked: _Asked, parts: list[bytes], limits: Limits, told: "Told | None") -> list[bytes]:
-        process = asked.process
+    def _answer(
+        self, request: _Request, parts: list[bytes], limits: Limits, vocabulary: "SentVocabulary | None"
+    ) -> list[bytes]:
+        process = request.process
         assert process is not None
         if not process.is_alive():
             process.start(self._alive_server)
-        if told is not None and process.known != told.fingerprint:
-            process.tell(told.parts(), told.fingerprint)
+        if vocabulary is not None and process.vocabulary != vocabulary.fingerprint:
+            process.send_vocabulary(vocabulary.parts(), vocabulary.fingerprint)
         bounds = f"{limits.max_seconds} {limits.max_memory_bytes} {limits.max_stack_bytes}".encode()
         return process.ask([*parts, bounds], limits.max_seconds)
 
@@ -96,23 +98,23 @@ class Pool:
             if self._server is None or not self._server.is_alive():
                 if self._server is not None:
                     self._server.close()
-                self._server = ForkServer(self.room)
+                self._server = ForkServer(self.backend)
             return self._server
 
-    def _begin(self, asked: _Asked) -> None:
+    def _begin(self, request: _Request) -> None:
         """Wait in line for a seat, then take a worker."""
         with self._changed:
-            line = self._lines[asked.line]
-            line.append(asked)
+            line = self._lines[request.line]
+            line.append(request)
             try:
-                while line[0] is not asked or self._num_seated(asked.line) >= self.seats:
-                    self._changed.wait(self._end_turns(asked.line) if line[0] is asked else None)
-                asked.process = self._idle[-1] if self._idle else Process()
-                asked.process.asked_at = None
-                self._working.append(asked)
+                while line[0] is not request or self._num_seated(request.line) >= self.seats:
+                    self._changed.wait(self._end_turns(request.line) if line[0] is request else None)
+                request.process = self._idle[-1] if self._idle else Process()
+                request.process.began_at = None
+                self._working.append(request)
                 del self._idle[-1:]
             finally:
-                line.remove(asked)
+                line.remove(request)
                 self._changed.notify_all()  # the next one is now the first in line
 
     def _num_seated(self, line: int) -> int:
@@ -126,43 +128,43 @@ class Pool:
         """
         left = []
         for each in range(line + 1):
-            seated = [asked for asked in self._working if asked.line == each]
-            going = sorted((asked for asked in seated if not _is_ended(asked)), key=_since)
+            seated = [request for request in self._working if request.line == each]
+            going = sorted((request for request in seated if not _is_ended(request)), key=_since)
             num_wanted = len(self._lines[each]) - (len(seated) - len(going))
-            over = [asked for asked in going if _left(asked) <= 0]
-            for asked in over if each == 0 and self._lines[1] else over[: max(0, num_wanted)]:
+            over = [request for request in going if _left(request) <= 0]
+            for request in over if each == 0 and self._lines[1] else over[: max(0, num_wanted)]:
                 if each == 0 and not self._lines[1] and self._num_seated(1) < self.seats:
-                    asked.line = 1  # it continues, in a seat of the second line
+                    request.line = 1  # it continues, in a seat of the second line
                     return 0.0
-                assert asked.process is not None
-                asked.process.end("others")
-            left += [_left(asked) for asked in going if asked not in over]
+                assert request.process is not None
+                request.process.end("others")
+            left += [_left(request) for request in going if request not in over]
         return min([TURNS[0], *left])
 
-    def _give_back(self, asked: _Asked, is_worn: bool) -> None:
-        process = asked.process
+    def _give_back(self, request: _Request, is_worn: bool) -> None:
+        process = request.process
         assert process is not None
         with self._changed:
-            process.asked_at = None
+            process.began_at = None
             if not is_worn and process.end_reason is None:
-                self._working.remove(asked)
+                self._working.remove(request)
                 self._idle.append(process)
                 self._changed.notify_all()
                 return
-        self._drop(asked)  # it has not freed its memory, or was killed while it answered
+        self._drop(request)  # it has not freed its memory, or was killed while it answered
 
-    def _drop(self, asked: _Asked) -> tuple[Process, str | None]:
+    def _drop(self, request: _Request) -> tuple[Process, str | None]:
         """Kill its worker, if it has one, and free its seat; returns the worker, and the signal that it died of."""
-        process = asked.process or Process()
+        process = request.process or Process()
         death = process.close()
         with self._changed:
-            asked.process = None
-            self._working = [other for other in self._working if other is not asked]
+            request.process = None
+            self._working = [other for other in self._working if other is not request]
             self._changed.notify_all()
         return process, death
 
 
-class Told:
+class SentVocabulary:
     """A vocabulary that a worker needs, in the form in which it is sent."""
 
     def __init__(self, fingerprint: str, parts: Callable[[], bytes]) -> None:
@@ -171,19 +173,19 @@ class Told:
         self.parts = parts
 
 
-def _since(asked: _Asked) -> float:
+def _since(request: _Request) -> float:
     """The time at which its work began; one that has not begun sorts last."""
-    since = None if asked.process is None else asked.process.asked_at
+    since = None if request.process is None else request.process.began_at
     return inf if since is None else since
 
 
-def _left(asked: _Asked) -> float:
+def _left(request: _Request) -> float:
     """The rest of its turn, in seconds."""
-    return TURNS[asked.line] - (monotonic() - _since(asked))
+    return TURNS[request.line] - (monotonic() - _since(request))
 
 
-def _is_ended(asked: _Asked) -> bool:
-    return asked.process is not None and asked.process.end_reason is not None
+def _is_ended(request: _Request) -> bool:
+    return request.process is not None and request.process.end_reason is not None
 
 
 def _why(reason: str | None, death: str | None, limits: Limits) -> str:
@@ -212,7 +214,7 @@ _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
 
 def _forget_all() -> None:
     for pool in _pools:
-        for process in (*pool._idle, *(asked.process for asked in pool._working)):
+        for process in (*pool._idle, *(request.process for request in pool._working)):
             if process is not None:
                 process.forget()
         if pool._server is not None:

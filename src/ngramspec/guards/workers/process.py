@@ -19,9 +19,9 @@ class Process:
     """A worker, for one thread at a time: a fork of its server."""
 
     def __init__(self) -> None:
-        self.known: str | None = None
+        self.vocabulary: str | None = None
         """Fingerprint of the vocabulary that it was last sent."""
-        self.asked_at: float | None = None
+        self.began_at: float | None = None
         """The time at which its work began; None while it is idle, or about to begin."""
         self.end_reason: str | None = None
         self._forked: _Forked | None = None
@@ -41,22 +41,22 @@ class Process:
         A thread of its own does this: an interrupt halfway would leave an unknown process.
         """
         self.close()
-        self.known = self.end_reason = None
+        self.vocabulary = self.end_reason = None
         apart(lambda: self._start(server()))
 
     def _start(self, server: ForkServer) -> None:
         self._forked = _Forked(server)
 
-    def tell(self, vocabulary: bytes, fingerprint: str) -> None:
+    def send_vocabulary(self, vocabulary: bytes, fingerprint: str) -> None:
         """Send it a vocabulary, which is trusted. Raises EndedError."""
-        if self.known != fingerprint:
-            self._talk([b"told", vocabulary], monotonic() + START_SECONDS)
-            self.known = fingerprint
+        if self.vocabulary != fingerprint:
+            self._talk([b"vocabulary", vocabulary], monotonic() + START_SECONDS)
+            self.vocabulary = fingerprint
 
     def ask(self, parts: list[bytes], seconds: float) -> list[bytes]:
         """Its answer to `parts`. Raises EndedError if it ends, or is killed, before it has answered."""
-        self.asked_at = monotonic()
-        return self._talk([b"", *parts], self.asked_at + seconds)
+        self.began_at = monotonic()
+        return self._talk([b"", *parts], self.began_at + seconds)
 
     def end(self, reason: str) -> None:
         """Kill it, from any thread; a caller that waits for its answer gets `reason`."""

@@ -27,10 +27,10 @@ LONG_SECONDS = 0.05
 Answer = Callable[[list[bytes]], list[bytes]]
 
 
-def serve_forks(room: str) -> None:
-    """Fork a worker for the backend `room` on each request on standard input, a socket, until it closes."""
+def serve_forks(backend: str) -> None:
+    """Fork a worker for `backend` on each request on standard input, a socket, until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt from the terminal is for the parent
-    backend = _loaded(room)
+    worker = _worker_of(backend)
     _limit("RLIMIT_CORE", 0)
     _, own_bytes = _used_bytes()
     gc.collect()
@@ -46,7 +46,7 @@ def serve_forks(room: str) -> None:
             if workers[number] == 0:
                 control.close()
                 _become_worker(*pipes)
-                _serve(backend, own_bytes)
+                _serve(worker, own_bytes)
                 return
             for pipe in pipes:
                 os.close(pipe)
@@ -65,8 +65,11 @@ def _become_worker(source: int, answers: int) -> None:
         os.close(pipe)
 
 
-def _serve(backend: Any, own_bytes: int) -> None:
-    """Answer requests from standard input on standard output, until it closes; own_bytes: memory used at the start."""
+def _serve(worker: Any, own_bytes: int) -> None:
+    """Answer requests from standard input on standard output, until it closes.
+
+    worker: from `_worker_of`. own_bytes: memory used at the start.
+    """
     pipe = os.dup(1)
     os.dup2(2, 1)  # anything else that is printed is not an answer
     while True:
@@ -74,15 +77,15 @@ def _serve(backend: Any, own_bytes: int) -> None:
             kind, *parts = received(_read)
         except EOFError:
             return
-        if kind == b"told":
-            backend.learn(*parts)
+        if kind == b"vocabulary":
+            worker.learn(*parts)
             _write(pipe, [])
             continue
-        limits = Bounds(parts.pop())
+        limits = SourceBounds(parts.pop())
         space, _ = _used_bytes()
         _limit("RLIMIT_AS", space + limits.memory_bytes if space else None)
         signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
-        answered = _in_a_thread(backend.answer, parts, limits.stack_bytes)
+        answered = _in_a_thread(worker.answer, parts, limits.stack_bytes)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _limit("RLIMIT_AS", None)
         _, used_bytes = _used_bytes()
@@ -90,7 +93,7 @@ def _serve(backend: Any, own_bytes: int) -> None:
         _write(pipe, [b"worn" if is_worn else b"", *answered])
 
 
-class Bounds:
+class SourceBounds:
     """Limits of a source, from a message: seconds, and bytes of memory and stack."""
 
     def __init__(self, part: bytes) -> None:
@@ -100,15 +103,15 @@ class Bounds:
         self.stack_bytes = int(stack_bytes)
 
 
-def _loaded(room: str) -> Any:
+def _worker_of(backend: str) -> Any:
     """The module of a backend: it has `answer`, and `learn` if it compiles for a vocabulary."""
-    if room == "xgrammar":
-        from ngramspec.guards.workers import making_xgrammar
+    if backend == "xgrammar":
+        from ngramspec.guards.workers import xgrammar_worker
 
-        return making_xgrammar
-    from ngramspec.guards.workers import making_llguidance
+        return xgrammar_worker
+    from ngramspec.guards.workers import llguidance_worker
 
-    return making_llguidance
+    return llguidance_worker
 
 
 def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[bytes]:

@@ -7,7 +7,7 @@ from torch import Tensor
 from ngramspec.hf.choice.masks import RowMasks, mask_lines
 from ngramspec.hf.seam import LogitsProcessorList
 
-Asked = tuple[RowMasks, int]
+LineOwner = tuple[RowMasks, int]
 """The owner of a line of scores: a row, by its masks, and a position of its draft."""
 
 
@@ -35,14 +35,14 @@ class Processors:
         """Class names of `others`."""
         return [type(processor).__name__ for processor in self.others]
 
-    def __call__(self, input_ids: Tensor, scores: Tensor, asked: Sequence[Asked | None]) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor, owners: Sequence[LineOwner | None]) -> Tensor:
         """Process `scores` `float32[n, V]` of the texts `input_ids` `int64[n, L]`.
 
-        asked: the owner of each line; None if it does not matter.
+        owners: the owner of each line; None if it does not matter.
         """
         for step in self._steps:
             if isinstance(step, int):
-                scores = mask_lines(scores, [each and each[0].bits(step, each[1]) for each in asked])
+                scores = mask_lines(scores, [each and each[0].bits(step, each[1]) for each in owners])
             else:
                 scores = step(input_ids, scores)  # type: ignore[arg-type]
         return scores

@@ -16,7 +16,7 @@ from ngramspec.hf.choice.streaming import Stream
 from ngramspec.hf.engine.answer import Answer, finish, tell
 from ngramspec.hf.engine.preparing import prepared
 from ngramspec.hf.engine.recording import AnswerLog, Record, Recorded
-from ngramspec.hf.engine.waiting import Waiting
+from ngramspec.hf.engine.waiting import WaitingQueue
 from ngramspec.hf.entry.generate import drafters_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.entry.speculator import Speculator
@@ -87,7 +87,7 @@ class ModelEngine:
         )
         self._max_cache_bytes = max_cache_bytes
         self._pool: LinePool | StatePool | None = None
-        self._waiting: Waiting[Answer] = Waiting()
+        self._waiting: WaitingQueue[Answer] = WaitingQueue()
         self._answers: dict[ModelRow, Answer] = {}
 
     @property
@@ -193,7 +193,7 @@ class ModelEngine:
     ) -> Answer:
         recorded = None if self._log is None else Recorded(input_ids, segment)
         if recorded is not None:
-            arguments = recorded.heard(arguments)
+            arguments = recorded.with_recorder(arguments)
         request = prepared(self.spec, self._model, input_ids, arguments, stream)
         is_ragged = request.is_ragged()
         if is_ragged:

@@ -29,7 +29,7 @@ class Recorded:
     segment: str | None
     top: TopTokensRecorder = field(default_factory=TopTokensRecorder)
 
-    def heard(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def with_recorder(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """`arguments` of `generate()`, with the recorder before the caller's processors."""
         return {**arguments, "logits_processor": [self.top, *(arguments.get("logits_processor") or ())]}
 

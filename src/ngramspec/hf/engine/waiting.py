@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Waiting(Generic[T]):
+class WaitingQueue(Generic[T]):
     """Gives room by turns to the oldest entry and to the owner with the fewest entries, the older one in a tie.
 
     So a single request does not wait for all samples of another owner. Owners with equally many samples do not

@@ -12,7 +12,7 @@ import torch
 
 from ngramspec import forking
 from ngramspec.decoding import Clock, MeasuredCosts
-from ngramspec.decoding.calibrated import is_calibration, read_calibration
+from ngramspec.decoding.calibration_file import is_calibration, read_calibration
 from ngramspec.decoding.cost_state import checked_tables
 from ngramspec.files import whole_file
 from ngramspec.hf.seam import attention_of

@@ -24,7 +24,7 @@ from ngramspec.hf.types import Model
 from ngramspec.stats import Counters, Stats
 
 
-class Settings(Protocol):
+class SpeculatorParts(Protocol):
     """The part of a Speculator that decoding needs."""
 
     drafter: Drafter
@@ -67,7 +67,7 @@ def generate_with(
 
 
 def serve(
-    settings: Settings,
+    parts: SpeculatorParts,
     request: Request,
     *,
     segment: str | Sequence[str | None] | None,
@@ -80,19 +80,19 @@ def serve(
     num_returned = request.config.num_return_sequences or 1
     segments = segments_of(segment, len(request.input_ids), num_returned)
     keys = keys_of(segments, cache_salt, num_returned)
-    drafters = drafters_of(settings, segments, keys, references, speculate=speculate)
+    drafters = drafters_of(parts, segments, keys, references, speculate=speculate)
     route = route_of(request)
     attempt.has_begun = True
 
     def tell(counts: Sequence[Counters]) -> None:
         for counters, name, template in zip(counts, segments, templates_of(request), strict=True):
-            settings.stats.add(counters, name, template)
+            parts.stats.add(counters, name, template)
 
-    return _decoded(settings, route, drafters, tell)
+    return _decoded(parts, route, drafters, tell)
 
 
 def drafters_of(
-    settings: Settings,
+    parts: SpeculatorParts,
     segments: Sequence[str | None],
     keys: Sequence[str | None],
     references: Sequence[Any] | None,
@@ -101,8 +101,8 @@ def drafters_of(
 ) -> list[RowDrafter]:
     """The drafter of each row. keys: the drafter's names of the segments."""
     copied_from = checked_references(() if references is None else references)
-    undrafted = settings.undrafted_segments
-    drafters = [settings.drafter if speculate and name not in undrafted else NoDrafts() for name in segments]
+    undrafted = parts.undrafted_segments
+    drafters = [parts.drafter if speculate and name not in undrafted else NoDrafts() for name in segments]
     return [RowDrafter(drafter, key, copied_from) for drafter, key in zip(drafters, keys, strict=True)]
 
 
@@ -117,18 +117,18 @@ def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
         arguments |= {"stop_strings": None, "stopping_criteria": criteria}
 
 
-def _decoded(settings: Settings, route: Route, drafters: Sequence[RowDrafter], tell: Tell) -> Output:
+def _decoded(parts: SpeculatorParts, route: Route, drafters: Sequence[RowDrafter], tell: Tell) -> Output:
     request, trial = route.request, route.trial
     model = request.model
     if request.stream is not None:
         request.stream.put(request.input_ids.cpu())
     if route.why_plainly is None and trial is None:
-        costs = settings.costs.of(model, passes_of(request))
-        return decode(request, drafters, settings.budget, costs, settings.clock, tell)
+        costs = parts.costs.of(model, passes_of(request))
+        return decode(request, drafters, parts.budget, costs, parts.clock, tell)
     if route.why_plainly is not None:
-        settings.warn_once(model, route.why_plainly)
+        parts.warn_once(model, route.why_plainly)
     output = decode_plainly(request, tell, trial)
     note = None if trial is None else TRUST.note(trial)
     if note is not None:
-        settings.warn_once(model, note)
+        parts.warn_once(model, note)
     return output

@@ -44,7 +44,7 @@ class AgreedBudget:
 
         A process that chose another way would draft different tokens.
         """
-        least = self._budget.terms(rows, shape, costs).least[Way.BLIND]
+        least = self._budget.terms(rows, shape, costs).min_survivals[Way.BLIND]
         own = torch.tensor([least], dtype=torch.float32, device="cpu")
         return usual_terms(rows, float(self._of_first(own)[0]))
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 
-class Same:
+class WeakIdentity:
     """Identity of one object, by a weak reference; raises TypeError for an object that cannot have one."""
 
     def __init__(self, thing: Any) -> None:
@@ -28,14 +28,14 @@ class Same:
 
     def __eq__(self, other: object) -> bool:
         """Whether both refer to one object that is still alive."""
-        return isinstance(other, Same) and self._id == other._id and not self.is_gone and not other.is_gone
+        return isinstance(other, WeakIdentity) and self._id == other._id and not self.is_gone and not other.is_gone
 
 
 def is_gone(identity: Hashable) -> bool:
     """Whether an object that is part of `identity` was freed."""
     if isinstance(identity, tuple):
         return any(map(is_gone, identity))
-    return isinstance(identity, Same) and identity.is_gone
+    return isinstance(identity, WeakIdentity) and identity.is_gone
 
 
 def identity_of(thing: Any) -> Hashable | None:
@@ -47,6 +47,6 @@ def identity_of(thing: Any) -> Hashable | None:
 def joint_identity(things: Iterable[Any]) -> Hashable | None:
     """Like `identity_of`, for several objects together."""
     try:
-        return tuple(map(Same, things))
+        return tuple(map(WeakIdentity, things))
     except TypeError:
         return None

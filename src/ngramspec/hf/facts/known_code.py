@@ -7,7 +7,7 @@ import weakref
 from importlib.resources import files
 from typing import Any
 
-from ngramspec.hf.facts.identity import Same
+from ngramspec.hf.facts.identity import WeakIdentity
 
 _KNOWN_MODULES = ("torch.nn.modules.", "torch.nn.utils.parametriz", "torch._dynamo.", "transformers.models.",
                   "transformers.activations", "transformers.modeling_", "transformers.pytorch_utils", "timm.",
@@ -33,7 +33,7 @@ def is_known_model(cls: type) -> bool:
     return cls.__module__.startswith("transformers.models.") and cls.__name__ in known_classes()
 
 
-_verdicts: "weakref.WeakKeyDictionary[type, tuple[Same, bool]]" = weakref.WeakKeyDictionary()
+_verdicts: "weakref.WeakKeyDictionary[type, tuple[WeakIdentity, bool]]" = weakref.WeakKeyDictionary()
 """By module class: the `forward` that was examined, and whether that and the class are known."""
 
 
@@ -46,7 +46,7 @@ def is_known_class(cls: type) -> bool:
     if forward is None:
         return False
     is_known = cls.__module__.startswith(_KNOWN_MODULES) and is_known_code(forward)
-    _verdicts[cls] = Same(forward), is_known
+    _verdicts[cls] = WeakIdentity(forward), is_known
     return is_known
 
 

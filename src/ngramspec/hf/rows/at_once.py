@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ngramspec.errors import GuardError
-from ngramspec.hf.choice.processors import Asked
+from ngramspec.hf.choice.processors import LineOwner
 from ngramspec.hf.choice.sampling import argmax
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.logits import RowLogits
@@ -55,10 +55,10 @@ def all_at_once(call: Call, shares: Sequence[RowLogits]) -> Sequence[OneRow]:
     """One argmax for all rows and positions."""
     if call.processors.others:
         logits = torch.cat([share.logits for share in shares])
-        asked: list[Asked] = [
+        owners: list[LineOwner] = [
             (share.row.masks, position) for share in shares for position in range(len(share.draft) + 1)
         ]
-        found = argmax(call.process(_no_text(logits), logits, asked))
+        found = argmax(call.process(_no_text(logits), logits, owners))
         chosen = []
         for share in shares:
             chosen.append(found[: len(share.draft) + 1])

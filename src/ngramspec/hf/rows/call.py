@@ -10,7 +10,7 @@ from ngramspec.errors import GuardError
 from ngramspec.guards.processor import left_nothing
 from ngramspec.hf.choice.known_processors import are_blind, are_pure, are_pure_criteria
 from ngramspec.hf.choice.masks import MaskThreads
-from ngramspec.hf.choice.processors import Asked, Processors
+from ngramspec.hf.choice.processors import LineOwner, Processors
 from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.choice.stopping import Stops
 from ngramspec.hf.choice.streaming import Stream
@@ -61,13 +61,13 @@ class Call(Together):
         self.is_bare = self.is_greedy_at_once and stream is None and not (others or stops.called)
         self.in_step = not (alone or (per_row and are_pure(others)) or self.is_greedy_at_once)
 
-    def process(self, input_ids: Tensor, logits: Tensor, asked: Sequence[Asked | None]) -> Tensor:
+    def process(self, input_ids: Tensor, logits: Tensor, owners: Sequence[LineOwner | None]) -> Tensor:
         """Scores `float32[n, V]` from logits `[n, V]`: always copied, to the prompt's device.
 
-        asked: the owner of each line; None if it does not matter.
+        owners: the owner of each line; None if it does not matter.
         """
         raw = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
-        scores = self.processors(input_ids, raw, asked)
+        scores = self.processors(input_ids, raw, owners)
         self.record.add(scores, raw)
         return scores
 

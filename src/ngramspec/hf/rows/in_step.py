@@ -21,8 +21,8 @@ class InStep:
         """See `Choices`."""
         call = self._call
         logits = torch.cat([share.at(position) for share in self._shares])
-        asked = [None if row.ended else (row.masks, position) for row in self.rows]
-        scores = call.process(call.text.batch(), logits, asked)
+        owners = [None if row.ended else (row.masks, position) for row in self.rows]
+        scores = call.process(call.text.batch(), logits, owners)
         tokens = []
         for line, row in enumerate(self.rows):
             token = None if row.ended else call.pick(scores[line : line + 1], row, position)

@@ -51,7 +51,7 @@ class PassLogits:
         return self._chosen
 
     @property
-    def has_poison(self) -> bool:
+    def has_nan(self) -> bool:
         """Whether a pass over drafts computed NaN for a row: an overflow in a draft may cause that in spite of masks.
 
         Zero times infinity is NaN, so a masked value that is not finite poisons every query that could have seen it.

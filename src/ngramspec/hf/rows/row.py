@@ -88,13 +88,13 @@ class ModelRow(Row):
         """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
         return max(0, min(max_tokens, self.remaining - self.num_undraftable, self.most_drafted))
 
-    def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
-        """As `Row.led_draft`; a row that has ended, and is kept for an unknown processor only, drafts padding."""
+    def steered_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
+        """As `Row.steered_draft`; a row that has ended, and is kept for an unknown processor only, drafts padding."""
         if self.ended:
             return Draft(np.full(room, self.pad_token, np.int32))
-        return None if self.steering is None else Row.led_draft(self, room, min_survival, branches=branches)
+        return None if self.steering is None else Row.steered_draft(self, room, min_survival, branches=branches)
 
-    def known(self, draft: Draft) -> Draft:
+    def readable_head(self, draft: Draft) -> Draft:
         """The head of `draft` up to the first id that the model does not know: on a GPU that would kill the process."""
         tokens = draft.tokens.tolist()
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
@@ -115,8 +115,8 @@ class ModelRow(Row):
         except GuardError as error:
             self.fail(error)
 
-    def takes(self, error: Exception) -> bool:
-        """See `Row.takes`."""
+    def keeps_error(self, error: Exception) -> bool:
+        """See `Row.keeps_error`."""
         if self.call.keeps_errors:
             self.error, self.ended = error, True
         return self.call.keeps_errors

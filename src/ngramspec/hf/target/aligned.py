@@ -64,7 +64,7 @@ class AlignedTarget(Target):
             logits = PassLogits(self._read_prompts()[:, -1:], rows, [[]] * size, lines, [0] * size)
             return Reading(self.shape(rows), *choices_of(logits))
         logits = self.read_logits(rows, [plan.draft.tokens.tolist() for plan in plans])
-        if logits.has_poison:
+        if logits.has_nan:
             start = min(row.num_cached for row in rows)
             self._cache.wipe(dict.fromkeys(range(len(self._ids)), start))
             logits = self.read_logits(rows, [[]] * len(rows))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ngramspec.hf.facts.layers import ATTENTIONS
-from ngramspec.hf.target.block import Branch
+from ngramspec.hf.target.block import TreeRow
 
 
 def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int | None) -> Tensor:
@@ -36,7 +36,7 @@ def by_layer_type(masks: Mapping[int | None, Tensor]) -> dict[str, Tensor]:
     return {name: mask for window, mask in masks.items() for name in ATTENTIONS[window is not None]}
 
 
-def mask_branches(seen: Tensor, branches: Sequence[Branch], window: int | None) -> None:
+def mask_branches(seen: Tensor, branches: Sequence[TreeRow], window: int | None) -> None:
     """Let each node of the `branches` see, among the slots of its tree, only its own and its ancestors'.
 
     seen: `[R, 1, Q, T]`, in which each node sees what a chain of its depth would.

@@ -20,7 +20,7 @@ from ngramspec.hf.rows.layout import NO_TREES, Layout
 from ngramspec.hf.rows.row import IntArray, ModelRow
 
 
-class Branch(NamedTuple):
+class TreeRow(NamedTuple):
     """A row that reads a tree. row: its index in the block. first: the slot of the tree's first column."""
 
     row: int
@@ -46,7 +46,7 @@ class Block:
     extent: int
     first: int | None
     num_logits: int
-    branches: Sequence[Branch] = ()
+    branches: Sequence[TreeRow] = ()
 
     @property
     def width(self) -> int:
@@ -111,7 +111,7 @@ def make_block(
     inputs = np.array([token_ids, positions, slots], np.int64).reshape(3, len(tokens), width)
     for row, own in (given or {}).items():
         inputs[1, row, fills[row] : fills[row] + own.size] = own
-    branches = [Branch(row, starts[row] + widths[row] - len(own.tokens), own) for row, own in layouts.items()]
+    branches = [TreeRow(row, starts[row] + widths[row] - len(own.tokens), own) for row, own in layouts.items()]
     if branches:
         inputs = _by_depth(inputs, shifts, branches)
     return Block(
@@ -124,7 +124,7 @@ def make_block(
     )
 
 
-def _by_depth(inputs: IntArray, shifts: Sequence[int], branches: Sequence[Branch]) -> IntArray:
+def _by_depth(inputs: IntArray, shifts: Sequence[int], branches: Sequence[TreeRow]) -> IntArray:
     """`inputs` with nodes' positions by depth, and the slots up to which each column sees."""
     inputs = np.concatenate([inputs, inputs[2:]])
     for row, first, layout in branches:

@@ -26,7 +26,7 @@ LEAST_SHARED = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
+class _FreeLine:
     """The content of a free line: tokens `int32[n]`, the salt of their row, and a number in the order of leaving."""
 
     tokens: TokenArray
@@ -44,7 +44,7 @@ class LinePool(RaggedTarget, BoundedPool):
         """max_bytes: of keys and values of all lines together; each has room for the longest row."""
         super().__init__(model, device)
         self.num_shared = 0
-        self._free: list[_Left] = []
+        self._free: list[_FreeLine] = []
         self._salts: dict[ModelRow, str | None] = {}
         self._prompts: dict[ModelRow, TokenArray] = {}
         self._numbers = count()
@@ -95,7 +95,7 @@ class LinePool(RaggedTarget, BoundedPool):
             self._swap_held(own.line, last - 1)
         self._swap_held(own.line, last)
         self._held.pop()
-        self._free.insert(0, _Left(self._cached(own), self._salts.pop(own), next(self._numbers)))
+        self._free.insert(0, _FreeLine(self._cached(own), self._salts.pop(own), next(self._numbers)))
         del self._prompts[own]
 
     def _reserve(self, num_lines: int, most: int, num_slots: int) -> None:

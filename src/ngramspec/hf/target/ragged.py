@@ -11,8 +11,8 @@ from torch import Tensor
 from ngramspec.decoding import Plan, Reading, Row, Shape, Target
 from ngramspec.drafting.types import Tree
 from ngramspec.hf.facts.layers import windows_of
-from ngramspec.hf.rows.hearing import hear
 from ngramspec.hf.rows.layout import NO_TREES, Layout, layout_of
+from ngramspec.hf.rows.likely_tokens import report_likely_tokens
 from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
@@ -45,7 +45,7 @@ class RaggedTarget(Target):
         self._held: list[ModelRow] = []
         self.takes_trees = True  # known models do (docs/families.md); see `of`
         self._branched: list[tuple[ModelRow, Layout]] = []
-        self._heard: PassLogits | None = None
+        self._unreported: PassLogits | None = None
         self._keeps_rows = False
         self._is_eager = attention_of(model) == "eager"
         self._keeps_logits = takes_logits_to_keep(model)
@@ -80,13 +80,13 @@ class RaggedTarget(Target):
                 layouts[number] = layout
         begin(plans, layouts)
         logits = self.read_logits(rows, drafts, layouts)
-        if logits.has_poison:
+        if logits.has_nan:
             lines = self._lines(rows)
             self._cache.wipe({line: self._held[line].num_cached for line in range(lines.start, lines.stop)})
             logits = self.read_logits(rows, [[]] * len(rows))
         self._branched = [(rows[number], layout) for number, layout in logits.layouts.items()]
         # Where trees are drafted, passes are slow enough that reading more of the logits than the choice is cheap.
-        self._heard = logits if any(isinstance(plan.draft, Tree) for plan in plans) else None
+        self._unreported = logits if any(isinstance(plan.draft, Tree) for plan in plans) else None
         widths = [len(row.pending) + len(draft) for row, draft in zip(rows, logits.drafts, strict=True)]
         return Reading(self._shape(rows, widths), *choices_of(logits))
 
@@ -102,9 +102,9 @@ class RaggedTarget(Target):
                     to.append(first + depth)
         if lines:
             self._cache.move(lines, slots, to)
-        if self._heard is not None:
-            hear(self._heard)
-            self._heard = None
+        if self._unreported is not None:
+            report_likely_tokens(self._unreported)
+            self._unreported = None
         return super().keep(rows)
 
     def read_ahead(self, row: Row, num_tokens: int) -> int:

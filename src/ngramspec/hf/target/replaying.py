@@ -94,7 +94,7 @@ class ReplayingTarget(Target):
         rows = model_rows([plan.row for plan in plans])
         begin(plans)
         logits = self._read_logits(rows, [plan.draft.tokens.tolist() for plan in plans])
-        if logits.has_poison:
+        if logits.has_nan:
             self._cache.restore([row.line for row in rows])
             self._cache.wipe({row.line: row.num_cached for row in rows})
             logits = self._read_logits(rows, [[]] * len(rows))

@@ -26,7 +26,7 @@ SHOWN = 3
 """Most untried parts that a message names."""
 
 
-class Finding(NamedTuple):
+class TrialFinding(NamedTuple):
     """The result of a trial.
 
     why_plainly: why nothing is drafted, as a clause that follows the model's name, or "" if drafts are fine.
@@ -43,19 +43,19 @@ class Trust:
 
     def __init__(self) -> None:
         """No findings."""
-        self._found: WeakKeyDictionary[Model, dict[Hashable, Finding]] = WeakKeyDictionary()
+        self._found: WeakKeyDictionary[Model, dict[Hashable, TrialFinding]] = WeakKeyDictionary()
         self._lock = forking.lock()
 
-    def finding(self, request: Request, strangers: Sequence[Stranger]) -> Finding | None:
+    def finding(self, request: Request, strangers: Sequence[Stranger]) -> TrialFinding | None:
         """The finding for such a call of a model with untried parts; None if a trial must come first."""
         if any(stranger.identity is None for stranger in strangers):
-            return Finding(f"has {_named(strangers)}, which cannot be told from another one")
+            return TrialFinding(f"has {_named(strangers)}, which cannot be told from another one")
         if any(stranger.runs_code for stranger in strangers) and not _keep_to_themselves(request):
             reason = (
                 f"has {_named(strangers)}, which may see the newest position only, and an unknown logits processor or"
                 " stopping criterion, which may depend on what that has seen"
             )
-            return Finding(reason)
+            return TrialFinding(reason)
         with self._lock:
             return self._found.get(request.model, {}).get(_call_type(request, strangers))
 
@@ -70,7 +70,7 @@ class Trust:
         finding = f"{trial.finding} (it has {_named(trial.strangers)})" if trial.finding else ""
         with self._lock:
             found = self._found.setdefault(trial.request.model, {})
-            found[trial.call_type] = Finding(finding, trial.width, trial.takes_trees)
+            found[trial.call_type] = TrialFinding(finding, trial.width, trial.takes_trees)
             gone = [each for each in found if is_gone(each)] if len(found) > MOST_CALL_TYPES else []
             for call_type in gone:
                 del found[call_type]

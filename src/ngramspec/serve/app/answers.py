@@ -9,13 +9,13 @@ from typing import TypeVar
 from fastapi import Request, Response
 
 from ngramspec.serve.app.bodies import read
-from ngramspec.serve.app.clients import EventStream, Waiting, unless_gone
+from ngramspec.serve.app.clients import ClientWork, EventStream, unless_gone
 from ngramspec.serve.app.meters import RequestMeter
 from ngramspec.serve.app.service import Service
 from ngramspec.serve.app.tracing import RequestTrace
-from ngramspec.serve.asking.answering import Answering, Piece
-from ngramspec.serve.asking.endpoint import Endpoint, Head, Writer
-from ngramspec.serve.asking.prepared import Prepared
+from ngramspec.serve.endpoints.answering import Answering, AnswerPiece
+from ngramspec.serve.endpoints.endpoint import AnswerHead, Endpoint, Writer
+from ngramspec.serve.endpoints.prepared_request import PreparedRequest
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
 
@@ -32,28 +32,28 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
     """
     tenant = service.keys.tenant(http.headers.get("authorization"))
     served = service.served
-    asked_at = service.clock()
+    received_at = service.clock()
     settings = service.settings
     request, num_bytes = await read(http, endpoint.request, settings.max_body_bytes, settings.max_seconds)
     num_answers = _checked(service, endpoint, request)
     with ExitStack() as ending:
-        trace = service.tracing.request(request, endpoint.operation, http.headers, asked_at)
+        trace = service.tracing.request(request, endpoint.operation, http.headers, received_at)
         ending.enter_context(trace)
         ending.enter_context(service.admission.of(num_answers))
-        waiting = Waiting(http.receive, ending)
+        waiting = ClientWork(http.receive, ending)
 
-        def prepare() -> Prepared:
+        def prepare() -> PreparedRequest:
             prompts = endpoint.prompts(request, served)
-            return Prepared(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
+            return PreparedRequest(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
 
         prepared = await waiting.done_on(service.preparing(num_bytes), prepare)
         guard = await waiting.done_on(service.compiling, prepared.make_guard) if request.constrains else None
-        meter = RequestMeter(service.meters, asked_at, prepared.num_prompt_tokens)
-        answering = Answering(prepared, guard, asked_at + settings.max_seconds, meter, trace)
+        meter = RequestMeter(service.meters, received_at, prepared.num_prompt_tokens)
+        answering = Answering(prepared, guard, received_at + settings.max_seconds, meter, trace)
         ending.callback(_drop, service, answering)
         service.engine.submit(answering.jobs)
         await unless_gone(http.receive, answering.joined())
-        head = Head(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), settings.name)
+        head = AnswerHead(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), settings.name)
         writer = endpoint.writer(head, request, prepared)
         if request.stream:
             events = _events(service, writer, answering, trace)
@@ -88,7 +88,7 @@ def _drop(service: Service, answering: Answering) -> None:
 
 
 async def _whole(service: Service, writer: Writer, answering: Answering, trace: RequestTrace) -> str:
-    pieces: list[list[Piece]] = [[] for _ in answering.jobs]
+    pieces: list[list[AnswerPiece]] = [[] for _ in answering.jobs]
     async for piece in answering.pieces():
         pieces[piece.index].append(piece)
     counts = answering.counts(service.most_drafted)

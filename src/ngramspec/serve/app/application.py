@@ -17,10 +17,10 @@ from ngramspec.serve.app.meters import CONTENT_TYPE
 from ngramspec.serve.app.page import page
 from ngramspec.serve.app.service import Service
 from ngramspec.serve.app.sites import Sites
-from ngramspec.serve.asking.chat import ChatEndpoint
-from ngramspec.serve.asking.completion import CompletionEndpoint
-from ngramspec.serve.asking.endpoint import Endpoint
-from ngramspec.serve.asking.response import ResponseEndpoint
+from ngramspec.serve.endpoints.chat import ChatEndpoint
+from ngramspec.serve.endpoints.completion import CompletionEndpoint
+from ngramspec.serve.endpoints.endpoint import Endpoint
+from ngramspec.serve.endpoints.response import ResponseEndpoint
 from ngramspec.serve.wire.answers import ModelCard, ModelList
 from ngramspec.serve.wire.errors import ApiError, failed
 
@@ -45,19 +45,19 @@ def application(service: Service) -> FastAPI:
     app.add_middleware(Sites, allow_origins=origins, is_local=service.settings.is_local)
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
-    app.add_exception_handler(ApiError, _told)
-    app.add_exception_handler(HTTPException, _told_of_http)
-    app.add_exception_handler(ClientGone, _untold)
-    app.add_exception_handler(Exception, _told_of_defect)
+    app.add_exception_handler(ApiError, _answer_api_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(ClientGone, _answer_gone_client)
+    app.add_exception_handler(Exception, _answer_defect)
     endpoints: list[Endpoint[Any]] = [ChatEndpoint(), CompletionEndpoint(), ResponseEndpoint()]
     for endpoint in endpoints:
-        app.add_api_route(endpoint.path, _asking(service, endpoint), methods=["POST"], name=endpoint.path)
+        app.add_api_route(endpoint.path, _handler(service, endpoint), methods=["POST"], name=endpoint.path)
     _add_facts(app, service)
     describe(app, endpoints)
     return app
 
 
-def _asking(service: Service, endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
+def _handler(service: Service, endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         return await answer(service, endpoint, request)
 
@@ -105,24 +105,24 @@ def _add_facts(app: FastAPI, service: Service) -> None:
         return Response(service.meters.text(), media_type=CONTENT_TYPE)
 
 
-async def _told(_: Request, error: Exception) -> Response:
+async def _answer_api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return JSONResponse(error.body(), error.status, error.headers)
 
 
-async def _told_of_http(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     """A route or method that does not exist."""
     assert isinstance(error, HTTPException)
     path = request.scope["path"][:200]  # request.url contains the Host header, which may be anything
     message = f"{request.method} {path} is not a route of this service: {error.detail}"
-    told = ApiError(error.status_code, message, code="not_found", headers=error.headers)
-    return JSONResponse(told.body(), told.status, told.headers)
+    api_error = ApiError(error.status_code, message, code="not_found", headers=error.headers)
+    return JSONResponse(api_error.body(), api_error.status, api_error.headers)
 
 
-async def _untold(_: Request, error: Exception) -> Response:
+async def _answer_gone_client(_: Request, error: Exception) -> Response:
     return Response(status_code=CLIENT_GONE)
 
 
-async def _told_of_defect(_: Request, error: Exception) -> Response:
+async def _answer_defect(_: Request, error: Exception) -> Response:
     """A defect of this service, which the server logs."""
     return JSONResponse(failed("the service has failed").body(), 500)

@@ -33,7 +33,7 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(working, watching, return_exceptions=True)
 
 
-class Waiting:
+class ClientWork:
     """The work that one client waits for while other threads prepare its request."""
 
     def __init__(self, receive: Receive, ending: ExitStack) -> None:

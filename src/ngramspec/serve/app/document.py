@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from ngramspec.serve.asking.endpoint import Endpoint
+from ngramspec.serve.endpoints.endpoint import Endpoint
 
 REF = "#/components/schemas/{model}"
 

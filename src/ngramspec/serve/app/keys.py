@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from hmac import compare_digest
 
-from ngramspec.serve.asking.prepared import Tenant
+from ngramspec.serve.endpoints.prepared_request import Tenant
 from ngramspec.serve.wire.errors import ApiError
 
 OPERATOR = "operator"

@@ -95,8 +95,8 @@ class Meters:
 class RequestMeter:
     """Times the answers of one request; see `Watch`."""
 
-    def __init__(self, meters: Meters, asked_at: float, num_prompt_tokens: int) -> None:
-        self._meters, self._asked_at = meters, asked_at
+    def __init__(self, meters: Meters, received_at: float, num_prompt_tokens: int) -> None:
+        self._meters, self._received_at = meters, received_at
         self._told_at: dict[int, float] = {}
         meters.prompt_tokens.inc(num_prompt_tokens)
 
@@ -106,14 +106,14 @@ class RequestMeter:
         self._told_at[index] = now
         self._meters.generation_tokens.inc(num_tokens)
         if before is None:
-            self._meters.first_token.observe(now - self._asked_at)
+            self._meters.first_token.observe(now - self._received_at)
         else:
             self._meters.between.observe(now - before)
 
     def finished(self, index: int, reason: FinishReason) -> None:
         """See `Watch`."""
         self._meters.finished(reason)
-        self._meters.whole.observe(self._meters.clock() - self._asked_at)
+        self._meters.whole.observe(self._meters.clock() - self._received_at)
 
 
 class _OfEngine(Collector):

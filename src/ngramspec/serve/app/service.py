@@ -17,8 +17,8 @@ from ngramspec.serve.app.histories import Histories
 from ngramspec.serve.app.keys import Keys
 from ngramspec.serve.app.meters import Meters
 from ngramspec.serve.app.tracing import Tracing
-from ngramspec.serve.asking.answering import Answering
-from ngramspec.serve.asking.served import Served
+from ngramspec.serve.endpoints.answering import Answering
+from ngramspec.serve.endpoints.served_model import ServedModel
 from ngramspec.serve.engine.job import Job, News
 from ngramspec.serve.engine.thread import EngineThread
 from ngramspec.serve.settings import Settings
@@ -62,7 +62,7 @@ class Service:
         # A thread per request: each only waits for the processes of `guards.workers`, which share time out fairly.
         self.compiling = ThreadPoolExecutor(self.admission.most, thread_name_prefix="ngramspec-compiling")
         self._load, self._spec = load, spec
-        self._served: Served | None = None
+        self._served: ServedModel | None = None
         self.thread: EngineThread | None = None
         self.meters = Meters(settings.name, lambda: None if self.thread is None else self.thread.engine, clock)
         self._histories: Histories | None = None
@@ -82,7 +82,7 @@ class Service:
         )
         self.thread.start()
 
-    async def ready(self) -> Served:
+    async def ready(self) -> ServedModel:
         """Wait until the model is loaded; raises what loading it raised."""
         await self._has_opened.wait()
         if self._served is None:
@@ -111,7 +111,7 @@ class Service:
         return self._preparing if num_bytes <= LONG_BYTES else self._preparing_long
 
     @property
-    def served(self) -> Served:
+    def served(self) -> ServedModel:
         """The model; raises ApiError (503) before it is loaded and after it has failed."""
         if self.thread is not None and self.thread.is_over:
             raise unready("the service is about to end: ask again")
@@ -140,7 +140,7 @@ class Service:
     def _opened(self) -> ModelEngine:
         """Open the engine, on its thread. A model that it cannot decode is refused here, not at each request."""
         model, tokenizer = self._load()
-        served = Served(model, tokenizer, self.settings)
+        served = ServedModel(model, tokenizer, self.settings)
         path = self.settings.history
         histories = None if path is None else Histories(path, tokenizer, served.spellings)
         engine = ModelEngine(
@@ -159,7 +159,7 @@ class Service:
         self._served = served
         return engine
 
-    def _speculator(self, served: Served, histories: Histories | None) -> Speculator:
+    def _speculator(self, served: ServedModel, histories: Histories | None) -> Speculator:
         drafter = AdaptiveLookup(vocabulary=served.spellings) if histories is None else histories.drafter
         spec = Speculator(drafter)
         if self.settings.costs is not None:

@@ -13,7 +13,7 @@ from ngramspec.serve.app.clients import ClientGone
 from ngramspec.serve.wire.answers import FinishReason
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.requests import TextRequest
-from ngramspec.serve.wire.usage import Counts
+from ngramspec.serve.wire.usage import TokenCounts
 
 PROVIDER = "ngramspec"
 
@@ -54,13 +54,13 @@ class Tracing:
             observe(spec)
 
     def request(
-        self, request: TextRequest, operation: str, headers: Mapping[str, str], asked_at: float
+        self, request: TextRequest, operation: str, headers: Mapping[str, str], received_at: float
     ) -> "RequestTrace":
         """The trace of a request. headers: their `traceparent` names the parent span.
 
-        operation: the conventions' name for the kind of request. asked_at: on the clock.
+        operation: the conventions' name for the kind of request. received_at: on the clock.
         """
-        trace = RequestTrace(self, operation, request.model, asked_at)
+        trace = RequestTrace(self, operation, request.model, received_at)
         if self._tracer is not None:
             trace.span = self._span(request, operation, headers)
         return trace
@@ -71,7 +71,7 @@ class Tracing:
         is_within = trace.get_current_span().get_span_context().is_valid  # such as an ASGI middleware's
         context = None if is_within else propagate.extract(dict(headers))
         kind = trace.SpanKind.INTERNAL if is_within else trace.SpanKind.SERVER
-        asked = {
+        attributes = {
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": PROVIDER,
             "gen_ai.request.model": request.model,
@@ -84,7 +84,7 @@ class Tracing:
         }
         assert self._tracer is not None
         span = self._tracer.start_span(f"{operation} {request.model}", context=context, kind=kind)
-        span.set_attributes({name: value for name, value in asked.items() if value is not None})
+        span.set_attributes({name: value for name, value in attributes.items() if value is not None})
         return span
 
 
@@ -94,9 +94,9 @@ class RequestTrace:
     span: None if nobody traces.
     """
 
-    def __init__(self, tracing: Tracing, operation: str, model: str, asked_at: float) -> None:
+    def __init__(self, tracing: Tracing, operation: str, model: str, received_at: float) -> None:
         self.span: Any = None
-        self._tracing, self._asked_at = tracing, asked_at
+        self._tracing, self._received_at = tracing, received_at
         self._labels = {
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": PROVIDER,
@@ -121,7 +121,7 @@ class RequestTrace:
             self.failed(error)
         elif not self._is_complete and "error.type" not in self._labels:
             self._mark("cancelled")
-        self._tracing.duration.record(self._tracing.clock() - self._asked_at, self._labels)
+        self._tracing.duration.record(self._tracing.clock() - self._received_at, self._labels)
         self.span.end()
 
     def tokens(self, index: int, num_tokens: int) -> None:
@@ -131,7 +131,7 @@ class RequestTrace:
         now = self._tracing.clock()
         if index not in self._first_at:
             self._first_at[index] = now
-            self._tracing.first_token.record(now - self._asked_at, self._labels)
+            self._tracing.first_token.record(now - self._received_at, self._labels)
         self._num_tokens[index] = self._num_tokens.get(index, 0) + num_tokens
 
     def finished(self, index: int, reason: FinishReason) -> None:
@@ -142,7 +142,7 @@ class RequestTrace:
             seconds = self._tracing.clock() - self._first_at[index]
             self._tracing.per_token.record(seconds / num_further, self._labels)
 
-    def completed(self, counts: Counts) -> None:
+    def completed(self, counts: TokenCounts) -> None:
         """All answers are complete."""
         self._is_complete = True
         if self.span is not None:

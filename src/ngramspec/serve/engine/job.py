@@ -18,7 +18,7 @@ class Job:
     owner: gets the news. index: the answer's number among the owner's.
     prompt: `int64[1, P]`, in host memory. arguments: those of `ModelEngine.add`. logprobs: the one among its
     processors, if requested.
-    deadline: on the thread's clock. num_told: tokens that the owner was sent; num_accepted: accepted draft tokens among
+    deadline: on the thread's clock. num_sent: tokens that the owner was sent; num_accepted: accepted draft tokens among
     them. is_dropped: whether its owner no longer waits for it.
     """
 
@@ -28,7 +28,7 @@ class Job:
     arguments: dict[str, Any]
     logprobs: Logprobs | None
     deadline: float
-    num_told: int = 0
+    num_sent: int = 0
     num_accepted: int = 0
     is_dropped: bool = False
 
@@ -39,7 +39,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class NewTokens:
     """Further tokens of an answer, from one pass.
 
     scores: one per token, if requested. num_accepted: how many of the tokens, from the first on, were drafted.
@@ -62,4 +62,4 @@ class Ended:
     error: ApiError | None = None
 
 
-News: TypeAlias = Joined | Tokens | Ended
+News: TypeAlias = Joined | NewTokens | Ended

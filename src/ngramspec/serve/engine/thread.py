@@ -11,7 +11,7 @@ import torch
 from ngramspec.errors import GuardError, GuardWarning, NgramspecError
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.engine.model_engine import ModelEngine
-from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
+from ngramspec.serve.engine.job import Ended, Job, Joined, News, NewTokens
 from ngramspec.serve.wire.errors import ApiError, failed, invalid, overdue, unready
 
 logger = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class EngineThread:
         late = []
         now = self._clock()
         for job, answer in self._active.items():
-            if len(answer.emitted) > job.num_told:
+            if len(answer.emitted) > job.num_sent:
                 news.append((job, _tokens(job, answer)))
             if answer.ended:
                 news.append((job, _ended(answer)))
@@ -176,13 +176,13 @@ class EngineThread:
             self._end((jobs or [])[:1], unready("the service is about to end: ask again"))
 
 
-def _tokens(job: Job, answer: Answer) -> Tokens:
-    tokens = answer.emitted[job.num_told :]
+def _tokens(job: Job, answer: Answer) -> NewTokens:
+    tokens = answer.emitted[job.num_sent :]
     accepted = answer.row.counters.num_accepted_tokens
     num_accepted = accepted - job.num_accepted
-    job.num_told += len(tokens)
+    job.num_sent += len(tokens)
     job.num_accepted = accepted
-    return Tokens(tokens, () if job.logprobs is None else job.logprobs.take(tokens), num_accepted)
+    return NewTokens(tokens, () if job.logprobs is None else job.logprobs.take(tokens), num_accepted)
 
 
 def _ended(answer: Answer) -> Ended:

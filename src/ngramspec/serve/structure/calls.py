@@ -8,7 +8,7 @@ from typing import Any
 
 from ngramspec.errors import shortened
 from ngramspec.guards import Guard, Vocabulary
-from ngramspec.serve.text.call_forms import CallForm, Layout
+from ngramspec.serve.text.call_forms import CallForm, CallLayout
 from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.tools import FunctionSpec
 from ngramspec.serve.wire.turns import Calls
@@ -47,25 +47,25 @@ def call_guard(
                 " fewer of them, or simpler schemas",
                 param="tools",
             )
-    if answer is not None and form.layout is Layout.ALONE and not calls.must_call:
+    if answer is not None and form.layout is CallLayout.ALONE and not calls.must_call:
         raise invalid(
             "tools beside a form of the text need a model whose calls have a marker, got one whose calls have none:"
             " leave one out, or set tool_choice",
             param="tools",
         )
     rules = _call_rules(calls.functions, schemas, form, vocabulary)
-    if form.layout is Layout.EACH and not calls.must_call and answer is None:
+    if form.layout is CallLayout.EACH and not calls.must_call and answer is None:
         guard = make("tools", Guard.grammar, f'start: "\\n"? call "\\n"?\n{rules}')
         return guard.between(form.opening, form.closing)
     called = _called(form, vocabulary, calls.is_one)
     if calls.must_call:
         return make("tools", Guard.grammar, f"start: {called}\n{rules}")
-    is_sure = form.layout in (Layout.EACH, Layout.ALONE)  # only a call can begin like a call
+    is_sure = form.layout in (CallLayout.EACH, CallLayout.ALONE)  # only a call can begin like a call
     if not is_sure and not _is_token(form.opening, vocabulary):
         raise invalid(f"tools need a model with the special token {form.opening}, got one without", param="tools")
     if answer is not None:
         return make("tools", Guard.grammar, f"start: {called} | answer\nanswer: %json {json.dumps(answer)}\n{rules}")
-    if form.layout is Layout.ALONE:
+    if form.layout is CallLayout.ALONE:
         return make("tools", Guard.grammar, f"start: (call | TEXT)?\nTEXT: /{_NO_CALL}(.|\\n)*/\n{rules}")
     return make("tools", Guard.grammar, f"start: TEXT? ({called})?\nTEXT: /(.|\\n)+/\n{rules}")
 
@@ -74,15 +74,15 @@ def _called(form: CallForm, vocabulary: Vocabulary, is_one: bool) -> str:
     """The calls of an answer, with their markers, in Lark; each call is a `call`."""
     opening, closing = _marker(form.opening, vocabulary), _marker(form.closing, vocabulary)
     match form.layout:
-        case Layout.ALONE:
+        case CallLayout.ALONE:
             return "call"
-        case Layout.EACH:
+        case CallLayout.EACH:
             one = f'{opening} "\\n" call "\\n" {closing}'
             return one if is_one else f'{one} ("\\n" {one})*'
-        case Layout.LIST:
+        case CallLayout.LIST:
             more = "" if is_one else '("," " "? call)*'
             return f'{opening} " "? "[" call {more} "]"'
-        case Layout.NAMED:
+        case CallLayout.NAMED:
             return f"{opening} call" if is_one else f"({opening} call)+"
 
 
@@ -103,7 +103,7 @@ def _call_rules(
     """The rule `call`, for any of the functions, written as in templates: with a space after each colon and comma."""
     heads = {index: json.dumps(f'{{"name": "{each.name}", "{form.arguments}": ') for index, each in functions.items()}
     tail = ' "}"'
-    if form.layout is Layout.NAMED:
+    if form.layout is CallLayout.NAMED:
         number = f"{_marker(form.before_id, vocabulary)} /[a-zA-Z0-9]{{9}}/ " if form.before_id else ""
         before = number + _marker(form.before_arguments, vocabulary)
         heads, tail = {index: f"{json.dumps(each.name)} {before}" for index, each in functions.items()}, ""

@@ -78,26 +78,26 @@ def _guard(
         return _with_calls(request, vocabulary, make, form, max_seconds)
     if request.structured_outputs is not None:
         return _structured(request.structured_outputs, make)
-    asked = _answer_schema(request)
-    return None if asked is None else make(asked.param, Guard.json_schema, asked.schema)
+    answer = _answer_schema(request)
+    return None if answer is None else make(answer.param, Guard.json_schema, answer.schema)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AnswerSchema:
     """The schema of an answer, and the field with it."""
 
     schema: Any
     param: str
 
 
-def _answer_schema(request: TextRequest) -> _Asked | None:
+def _answer_schema(request: TextRequest) -> _AnswerSchema | None:
     """The schema that OpenAI's response format asks for; None for none."""
     form = request.form
     if form is None or form.type == "text":
         return None
     if form.json_schema is None:
-        return _Asked(ANY_OBJECT, request.form_param)
-    return _Asked(form.json_schema.schema_, request.schema_param)
+        return _AnswerSchema(ANY_OBJECT, request.form_param)
+    return _AnswerSchema(form.json_schema.schema_, request.schema_param)
 
 
 def _with_calls(
@@ -106,42 +106,42 @@ def _with_calls(
     """The guard of calls, and of an answer without calls."""
     assert isinstance(request, TurnsRequest)
     assert request.calls is not None
-    asked = _answer_schema(request)
-    if asked is not None:
-        make(asked.param, Guard.json_schema, asked.schema)  # alone first, so that an error names its field
+    answer = _answer_schema(request)
+    if answer is not None:
+        make(answer.param, Guard.json_schema, answer.schema)  # alone first, so that an error names its field
     return call_guard(
         request.calls,
         form,
         vocabulary,
         make,
         param=request.parameters_param,
-        answer=None if asked is None else asked.schema,
+        answer=None if answer is None else answer.schema,
         max_seconds=max_seconds,
     )
 
 
-def _structured(asked: StructuredOutputs, make: Callable[..., Guard]) -> Guard:
+def _structured(outputs: StructuredOutputs, make: Callable[..., Guard]) -> Guard:
     where = "structured_outputs."
-    if asked.is_json:
-        schema = ANY_OBJECT if asked.json_ is None else asked.json_
-        name = "json_object" if asked.json_ is None else "json"
-        return make(where + name, Guard.json_schema, schema, whitespace=_whitespace(asked))
-    if asked.regex is not None:
-        return make(where + "regex", Guard.regex, asked.regex)
-    if asked.choice is not None:
-        return make(where + "choice", Guard.choice, asked.choice)
-    return make(where + "grammar", Guard.grammar, asked.grammar)
+    if outputs.is_json:
+        schema = ANY_OBJECT if outputs.json_ is None else outputs.json_
+        name = "json_object" if outputs.json_ is None else "json"
+        return make(where + name, Guard.json_schema, schema, whitespace=_whitespace(outputs))
+    if outputs.regex is not None:
+        return make(where + "regex", Guard.regex, outputs.regex)
+    if outputs.choice is not None:
+        return make(where + "choice", Guard.choice, outputs.choice)
+    return make(where + "grammar", Guard.grammar, outputs.grammar)
 
 
-def _whitespace(asked: StructuredOutputs) -> Whitespace:
+def _whitespace(outputs: StructuredOutputs) -> Whitespace:
     """The requested whitespace, as an option of guards; raises ApiError for a pattern that would not be enforced."""
-    pattern = asked.whitespace_pattern
-    if asked.disable_any_whitespace and pattern:
+    pattern = outputs.whitespace_pattern
+    if outputs.disable_any_whitespace and pattern:
         raise invalid(
             f"disable_any_whitespace leaves nothing to a whitespace_pattern, got {shortened(pattern)}: leave one out",
             param="structured_outputs.whitespace_pattern",
         )
-    if asked.disable_any_whitespace or pattern == "":
+    if outputs.disable_any_whitespace or pattern == "":
         return "compact"
     if pattern is None or _is_any_blanks(pattern):
         return "flexible"

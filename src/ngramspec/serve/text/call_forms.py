@@ -7,7 +7,7 @@ from enum import Enum, auto
 from ngramspec.serve.wire.errors import invalid
 
 
-class Layout(Enum):
+class CallLayout(Enum):
     """How calls are laid out: each between markers; all in a list after a marker; one alone; each after a marker and
     its name."""
 
@@ -25,7 +25,7 @@ class CallForm:
     In the layout NAMED it is the name, `before_arguments` and the arguments; `before_id` and an id may follow the name.
     """
 
-    layout: Layout
+    layout: CallLayout
     opening: str = ""
     closing: str = ""
     arguments: str = "arguments"
@@ -38,22 +38,22 @@ class CallForm:
         return tuple(filter(None, (self.opening, self.closing, self.before_id, self.before_arguments)))
 
 
-HERMES = CallForm(Layout.EACH, "<tool_call>", "</tool_call>")
+HERMES = CallForm(CallLayout.EACH, "<tool_call>", "</tool_call>")
 """Nous Hermes 2 Pro and 3, Qwen 2.5 and 3, SmolLM3, Granite 4: a call or several, each between markers."""
 
-MISTRAL = CallForm(Layout.LIST, "[TOOL_CALLS]")
+MISTRAL = CallForm(CallLayout.LIST, "[TOOL_CALLS]")
 """Mistral up to its tokenizer v7: one list of calls."""
 
-MISTRAL_IDS = CallForm(Layout.NAMED, "[TOOL_CALLS]", before_id="[CALL_ID]", before_arguments="[ARGS]")
+MISTRAL_IDS = CallForm(CallLayout.NAMED, "[TOOL_CALLS]", before_id="[CALL_ID]", before_arguments="[ARGS]")
 """Mistral Small 3.2 (tokenizer v11): each call is a name, an id and arguments, after markers."""
 
-MISTRAL_NAMED = CallForm(Layout.NAMED, "[TOOL_CALLS]", before_arguments="[ARGS]")
+MISTRAL_NAMED = CallForm(CallLayout.NAMED, "[TOOL_CALLS]", before_arguments="[ARGS]")
 """Mistral from its tokenizer v13 on (Devstral Small 1.1, Ministral 3): without ids."""
 
-LLAMA = CallForm(Layout.ALONE, arguments="parameters")
+LLAMA = CallForm(CallLayout.ALONE, arguments="parameters")
 """Llama 3.1 to 3.3: the answer is a call, or text."""
 
-_TOLD_BY = (
+_DESCRIPTIONS = (
     (HERMES, r'<tool_call>\s*\{"name"', ("<function=", "<arg_key>")),
     (MISTRAL_IDS, r"\[CALL_ID\].*\[ARGS\]", ()),
     (MISTRAL_NAMED, r"\[TOOL_CALLS\].*\[ARGS\]", ()),
@@ -73,8 +73,8 @@ def call_form(template: str) -> CallForm:
     Raises ApiError for a template without a form, or with an unknown one.
     """
     written = _BETWEEN_TEXTS.sub("", template).replace("\\n", "\n").replace('\\"', '"')
-    for form, told, others in _TOLD_BY:
-        if re.search(told, written, re.DOTALL) and not any(other in written for other in others):
+    for form, description, others in _DESCRIPTIONS:
+        if re.search(description, written, re.DOTALL) and not any(other in written for other in others):
             return form
     raise invalid(
         "tools need a chat template that writes calls as Hermes and Qwen 2.5 and 3, Mistral or Llama 3 do, got another:"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from ngramspec.serve.text.call_forms import CallForm, Layout
+from ngramspec.serve.text.call_forms import CallForm, CallLayout
 from ngramspec.serve.text.json_objects import ObjectReader
 from ngramspec.serve.text.parts import CLOSING, CallArguments, CallBegun, Content, Part, Reasoning
 
@@ -85,7 +85,7 @@ class PartsReader:
 
     def _first_text(self) -> Part | bool:
         """The beginning of text, or of the one call that is the whole answer."""
-        if self._form is None or self._form.layout is not Layout.ALONE:
+        if self._form is None or self._form.layout is not CallLayout.ALONE:
             self._state = self._text
             return True
         seen = self._held.lstrip()
@@ -103,7 +103,7 @@ class PartsReader:
         text, is_marker = self._until(form.opening)
         if is_marker:
             self._begun = form.opening
-            self._state = self._list if form.layout is Layout.LIST else self._call
+            self._state = self._list if form.layout is CallLayout.LIST else self._call
         return Content(text) if text else is_marker
 
     def _rest(self) -> Part | bool:
@@ -138,7 +138,7 @@ class PartsReader:
     def _may_be_call(self) -> bool:
         """Whether the held text may still become a call."""
         assert self._form is not None
-        if self._form.layout is not Layout.ALONE:
+        if self._form.layout is not CallLayout.ALONE:
             return True
         begun = "".join(self._held[: 4 * len(_BEGINS)].split())
         return begun.startswith(_BEGINS) or _BEGINS.startswith(begun)
@@ -153,19 +153,21 @@ class PartsReader:
     def _after_arguments(self) -> Part | bool:
         """The end of a call, and its marker."""
         assert self._form is not None
-        if self._form.layout is Layout.NAMED:
+        if self._form.layout is CallLayout.NAMED:
             self._is_after_marker, self._state = True, self._text
             return True
         seen, end = self._held.lstrip(), "}"
         if not seen.startswith(end):
             return False
-        if self._form.layout is Layout.EACH:
+        if self._form.layout is CallLayout.EACH:
             seen, end = seen[1:].lstrip(), self._form.closing
             if not seen.startswith(end):
                 return False
         self._held = seen[len(end) :]
         self._is_after_marker = True
-        self._state = {Layout.EACH: self._text, Layout.LIST: self._list, Layout.ALONE: self._rest}[self._form.layout]
+        self._state = {CallLayout.EACH: self._text, CallLayout.LIST: self._list, CallLayout.ALONE: self._rest}[
+            self._form.layout
+        ]
         return True
 
     def _given_up(self) -> Part | bool:
@@ -206,7 +208,7 @@ class PartsReader:
 def _head_of(form: CallForm | None) -> re.Pattern[str]:
     if form is None:
         return re.compile("")
-    if form.layout is not Layout.NAMED:
+    if form.layout is not CallLayout.NAMED:
         return re.compile(_HEAD.format(arguments=form.arguments))
     before_id = rf"(?:{re.escape(form.before_id)}\s*[a-zA-Z0-9]{{1,64}}\s*)?" if form.before_id else ""
     return re.compile(_NAMED_HEAD.format(before_id=before_id, before_arguments=re.escape(form.before_arguments)))

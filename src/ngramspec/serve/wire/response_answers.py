@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.logprobs import TokenLogprob
-from ngramspec.serve.wire.usage import Counts, Metrics, PromptTokensDetails
+from ngramspec.serve.wire.usage import Metrics, PromptTokensDetails, TokenCounts
 
 Status = Literal["in_progress", "completed", "incomplete"]
 
@@ -78,7 +78,7 @@ class ResponseUsage(BaseModel):
     total_tokens: int
 
     @classmethod
-    def of(cls, counts: Counts) -> "ResponseUsage":
+    def of(cls, counts: TokenCounts) -> "ResponseUsage":
         """`counts` in these fields."""
         return cls(
             input_tokens=counts.num_prompt,

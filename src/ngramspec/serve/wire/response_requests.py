@@ -219,12 +219,14 @@ class ResponseRequest(TurnsRequest):
     @property
     def form(self) -> ResponseFormat | None:
         """See `TextRequest`."""
-        asked = None if self.text is None else self.text.format
-        if asked is None:
+        text_format = None if self.text is None else self.text.format
+        if text_format is None:
             return None
-        if asked.name is None or asked.schema_ is None:
-            return ResponseFormat(type=asked.type)
-        return ResponseFormat(type=asked.type, json_schema=JsonSchema(name=asked.name, schema=asked.schema_))
+        if text_format.name is None or text_format.schema_ is None:
+            return ResponseFormat(type=text_format.type)
+        return ResponseFormat(
+            type=text_format.type, json_schema=JsonSchema(name=text_format.name, schema=text_format.schema_)
+        )
 
     @property
     def turns(self) -> Sequence[Message]:

@@ -8,7 +8,7 @@ from ngramspec.stats import Counters
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class TokenCounts:
     """Tokens that were read and written for a request.
 
     num_prompt: tokens of the prompts; num_shared: those that were shared with another answer instead of read.
@@ -55,7 +55,7 @@ class Usage(BaseModel):
         return cls(prompt_tokens=num_prompt, completion_tokens=num_written, total_tokens=num_prompt + num_written)
 
     @classmethod
-    def of(cls, counts: Counts) -> "Usage":
+    def of(cls, counts: TokenCounts) -> "Usage":
         """`counts` in these fields."""
         usage = cls(
             prompt_tokens=counts.num_prompt,
@@ -96,7 +96,7 @@ class Metrics(BaseModel):
     speculative_decoding: SpeculativeDecoding
 
     @classmethod
-    def of(cls, counts: Counts) -> "Metrics":
+    def of(cls, counts: TokenCounts) -> "Metrics":
         """`counts` in these fields."""
         counters = counts.counters
         steps = counters.num_drafts

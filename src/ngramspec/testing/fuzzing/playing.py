@@ -97,7 +97,7 @@ class _Stage:
                 output = self._generate(self._processors(), custom_generate=spec)
         self._compare(reference, output, slips)
         self.tally.cases += 1
-        self.tally.seen.update(seen_in(self.scene, self.guards, rows, drafter.judged))
+        self.tally.seen.update(seen_in(self.scene, self.guards, rows, drafter.verified))
 
     def _processors(self) -> list[Any]:
         return [Guard.per_row(self.guards)]

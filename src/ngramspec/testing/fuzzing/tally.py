@@ -8,7 +8,7 @@ import numpy as np
 
 from ngramspec.guards import Guard
 from ngramspec.guards.types import is_set, num_words
-from ngramspec.testing.adversary import Judged
+from ngramspec.testing.adversary import VerifiedDraft
 from ngramspec.testing.fuzzing.scene import Scene, borders
 
 SHARES = (
@@ -42,12 +42,12 @@ class Tally:
 
 
 def seen_in(
-    scene: Scene, guards: Sequence[Guard | None], rows: Sequence[list[int]], judged: Sequence[Judged]
+    scene: Scene, guards: Sequence[Guard | None], rows: Sequence[list[int]], verified: Sequence[VerifiedDraft]
 ) -> set[str]:
     """What happened in a case; rows: the emitted tokens. The drafts are those that reached the masks."""
     vocabulary = scene.vocabulary
     ends, seen = vocabulary.eos_tokens, set()
-    for draft in judged:
+    for draft in verified:
         if draft.num_accepted:
             seen.add("something accepted")
         if 0 < draft.num_accepted < len(draft.tokens):
@@ -64,7 +64,7 @@ def seen_in(
     return seen
 
 
-def _is_illegal(guard: Guard | None, emitted: Sequence[int], draft: Judged, ends: Sequence[int]) -> bool:
+def _is_illegal(guard: Guard | None, emitted: Sequence[int], draft: VerifiedDraft, ends: Sequence[int]) -> bool:
     """Whether the first wrong token of a draft, after at least one right one, is one that the guard forbids."""
     agreeing = 0
     while agreeing < len(draft.tokens) and [draft.tokens[agreeing]] == emitted[draft.position + agreeing :][:1]:

@@ -9,8 +9,8 @@ import time
 import traceback
 from pathlib import Path
 
-from ngramspec.testing.hostile.asking import ask, made, warm
 from ngramspec.testing.hostile.inputs import Input
+from ngramspec.testing.hostile.uses import ask, input_text, warm_up
 
 TICK = 0.002
 """Seconds that the ticking thread sleeps."""
@@ -41,8 +41,8 @@ def answered(each: Input, ticker: Ticker) -> dict[str, object]:
     start = time.perf_counter()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            text = made(each, Path(folder))
-            warm(each.backend)
+            text = input_text(each, Path(folder))
+            warm_up(each.backend)
             ticker.longest, start = 0.0, time.perf_counter()
             outcome = ask(each, text)
     except Exception as error:  # the kind of finding that this process exists for
@@ -58,7 +58,7 @@ def serve() -> None:
     """Answer each line of standard input with one on standard output, until it closes."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # anything else that is printed is not an answer
-    warm("llguidance")
+    warm_up("llguidance")
     ticker = Ticker()
     print("{}", file=replies, flush=True)
     for line in sys.stdin:

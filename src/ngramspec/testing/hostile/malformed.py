@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from ngramspec.guards.schemas.shapes import ANY_DRAFT, SHAPES
+from ngramspec.guards.schemas.keyword_rules import ANY_DRAFT, SHAPES
 
 KEYWORDS = sorted({keyword for shapes in SHAPES.values() for keyword in shapes} | {"const", "default", "x-own", ""})
 URIS = (

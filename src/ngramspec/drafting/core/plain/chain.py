@@ -122,7 +122,7 @@ class Chain:
             state = pointer.offer(choices)
             if state:
                 states |= state
-                offers[pointer.token] = offers.get(pointer.token, 0) | pointer.speaking
+                offers[pointer.token] = offers.get(pointer.token, 0) | pointer.offering
         foreseen = steering.foreseen()
         if foreseen is not None:
             offers.setdefault(foreseen[0], 0)
@@ -208,7 +208,7 @@ class Chain:
             ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
             if state != weighed or further != ahead:  # in a long copy both stay the same from token to token
                 weighed, further = state, ahead
-                probability, features = weigh(state | pointer.speaking, recent, ahead)
+                probability, features = weigh(state | pointer.offering, recent, ahead)
             token = pointer.token
             lessons.append((drafted, token, probability, features))
             choices.append(token)

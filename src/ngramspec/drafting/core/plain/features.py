@@ -67,9 +67,9 @@ def recent_index(share: float) -> int:
     return _RECENT + min(NUM_RECENT - 1, int(share * NUM_RECENT)) * (NUM_BUCKETS + 1)
 
 
-def foreseen_index(evidence: int, speaks: bool) -> int:
-    """The weight for a token if another one, or (speaks) this one, is foreseen by `evidence`, from 0 to 63.
+def foreseen_index(evidence: int, is_foreseen: bool) -> int:
+    """The weight for a token if another one, or (is_foreseen) this one, is foreseen by `evidence`, from 0 to 63.
 
     The weight after it is for a token that a match offers, too.
     """
-    return _FORESEEN + (evidence << 2 | speaks << 1)
+    return _FORESEEN + (evidence << 2 | is_foreseen << 1)

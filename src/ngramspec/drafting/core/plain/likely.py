@@ -24,7 +24,7 @@ MOST_TOKEN = (np.iinfo(np.int32).max >> BITS) - 1
 NOTHING = -1
 """Fills the missing numbers of a position."""
 
-Likely = tuple[int, ...]
+LikelyNumbers = tuple[int, ...]
 """The numbers of one position, the likeliest token first."""
 
 
@@ -46,7 +46,7 @@ def packed(tokens: npt.NDArray[np.int64], chances: FloatArray) -> TokenArray:
     return np.array(numbers, np.int32).reshape(-1, NUM_LIKELY)
 
 
-def read(numbers: list[int]) -> Likely:
+def read(numbers: list[int]) -> LikelyNumbers:
     """The numbers noted for a position: all before NOTHING."""
     return tuple(takewhile(lambda number: number >= 0, numbers))
 

@@ -16,7 +16,7 @@ class Pointer:
     """Reads a text on from one position, and gives its state (`key.py`).
 
     number: of the source. start: position of the next token. length: tokens (for matches by spelling: bytes) that agree
-    before it. token: the offered one; -1 for none. speaking: the bits of the sources that offer it.
+    before it. token: the offered one; -1 for none. offering: the bits of the sources that offer it.
     """
 
     __slots__ = (
@@ -32,7 +32,7 @@ class Pointer:
         "_text",
         "length",
         "number",
-        "speaking",
+        "offering",
         "start",
         "token",
     )
@@ -60,12 +60,12 @@ class Pointer:
     def join(self, other: "Pointer") -> None:
         """Speak for `other`, too, which is at the same position: that is faster than two pointers."""
         self._joined = other
-        self.speaking |= other.speaking
+        self.offering |= other.offering
 
     def leave(self) -> None:
         """Speak only for its own source again."""
         self._joined = None
-        self.speaking = 1 << self.number
+        self.offering = 1 << self.number
 
     def offer(self, drafted: Sequence[int]) -> int:
         """Read the next `token`; returns the states in the format of a key, or 0 if there is none.

@@ -7,7 +7,7 @@ walked. So it takes no memory, and a dropped text is dropped here, too.
 from collections.abc import Sequence
 from itertools import takewhile
 
-from ngramspec.drafting.core.plain.likely import Likely
+from ngramspec.drafting.core.plain.likely import LikelyNumbers
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 
 ORDERS = (1, 2, 4, 12)
@@ -26,7 +26,7 @@ WALKED_BY_CHAINS = 4
 WIDTH = 8
 """Most distinct successors that are kept per context."""
 
-Recycled = tuple[int, Likely]
+Recycled = tuple[int, LikelyNumbers]
 """The model's likeliest tokens after the latest occurrence of the longest context for which they are known: the index
 of its order, and the noted numbers."""
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core.plain.likely import Likely, checked_shape, read
+from ngramspec.drafting.core.plain.likely import LikelyNumbers, checked_shape, read
 from ngramspec.drafting.core.plain.positions import Positions, grouped, latest
 from ngramspec.drafting.types import TokenArray
 
@@ -74,7 +74,7 @@ class SuffixIndex:
         # single numbers.
         self._columns = np.empty((6, 0), np.int32)
         self._reserve(256)
-        self._likely: dict[int, Likely] = {}
+        self._likely: dict[int, LikelyNumbers] = {}
 
     def __len__(self) -> int:
         """Number of tokens."""
@@ -118,7 +118,7 @@ class SuffixIndex:
             if some and 0 <= position < self._size:
                 self._likely[position] = some
 
-    def likely_after(self, position: int) -> Likely:
+    def likely_after(self, position: int) -> LikelyNumbers:
         """What was noted for one position."""
         return self._likely.get(position, ())
 

@@ -56,7 +56,7 @@ class Survival:
 
     def __init__(self, *, knows_nothing: bool = False) -> None:
         """Start with weights learnt from recorded traffic (`prior.py`), or with none."""
-        self._weights, self._rates = first_lessons(knows_nothing).tolist()
+        self._weights, self._rates = first_parameters(knows_nothing).tolist()
         self._described: dict[int, Features] = {}
         self.mixer = Mixer()
 
@@ -65,17 +65,17 @@ class Survival:
         """A copy of the weights."""
         return [*self._weights]
 
-    def lessons(self) -> FloatArray:
+    def parameters(self) -> FloatArray:
         """The learnt state, `float64[2, n]`: weights and rates."""
         return np.array([self._weights, self._rates])
 
     def mixing(self) -> FloatArray:
-        """The learnt state for trees, `float64[n]`; see `Mixer.lessons`."""
-        return self.mixer.lessons()
+        """The learnt state for trees, `float64[n]`; see `Mixer.parameters`."""
+        return self.mixer.parameters()
 
-    def take_over(self, lessons: FloatArray, mixing: FloatArray) -> None:
-        """Replace the learnt state by another's `lessons` and `mixing`."""
-        self._weights[:], self._rates[:] = lessons.tolist()
+    def take_over(self, parameters: FloatArray, mixing: FloatArray) -> None:
+        """Replace the learnt state by another's `parameters` and `mixing`."""
+        self._weights[:], self._rates[:] = parameters.tolist()
         self.mixer.take_over(mixing)
 
     def weigh(self, key: int, recent: int, ahead: int, foreseen: int = NOT_FORESEEN) -> tuple[float, Features]:
@@ -118,7 +118,7 @@ class Survival:
                     rates[feature] = max(LAST_RATE, rate * RATE_DECAY)
 
 
-def first_lessons(knows_nothing: bool) -> FloatArray:
+def first_parameters(knows_nothing: bool) -> FloatArray:
     """Initial weights and rates, `float64[2, n]`: from recorded traffic, or from nothing."""
     learnt = (None,) * NUM_WEIGHTS if knows_nothing else learnt_weights()
     weights = [weight or 0.0 for weight in learnt]
@@ -127,15 +127,17 @@ def first_lessons(knows_nothing: bool) -> FloatArray:
     return np.array([weights, rates])
 
 
-def checked_lessons(lessons: npt.NDArray[Any]) -> FloatArray:
+def checked_parameters(parameters: npt.NDArray[Any]) -> FloatArray:
     """The learnt state from a file, `float64[2, n]`; raises ValueError for impossible values."""
-    if lessons.dtype != np.float64 or lessons.shape != (2, NUM_WEIGHTS):
-        raise ValueError(f"lessons must be float64[2, {NUM_WEIGHTS}], got {lessons.dtype}{list(lessons.shape)}")
-    weights, rates = lessons
+    if parameters.dtype != np.float64 or parameters.shape != (2, NUM_WEIGHTS):
+        raise ValueError(
+            f"parameters must be float64[2, {NUM_WEIGHTS}], got {parameters.dtype}{list(parameters.shape)}"
+        )
+    weights, rates = parameters
     if not (np.abs(weights) <= _MOST_WEIGHT).all():  # NaN fails
         raise ValueError(f"weights must be from -{_MOST_WEIGHT} to {_MOST_WEIGHT}, got another one")
     if not ((rates >= 0.0) & (rates <= FIRST_RATE)).all():
         raise ValueError(f"rates must be from 0 to {FIRST_RATE}, got another one")
-    if lessons[:, NOT_SPELLED].any():
+    if parameters[:, NOT_SPELLED].any():
         raise ValueError('the weight for "spelling offers nothing" must stay 0, got another one')
-    return lessons
+    return parameters

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import itemgetter
 
-from ngramspec.drafting.core.plain.likely import BITS, Likely
-from ngramspec.drafting.core.plain.mixer import MOST_OFFERED, Mixer, Weighed
+from ngramspec.drafting.core.plain.likely import BITS, LikelyNumbers
+from ngramspec.drafting.core.plain.mixer import MOST_OFFERED, Estimate, Mixer
 from ngramspec.drafting.core.plain.successors import (
     MOST_TOKENS,
     WALKED,
@@ -57,17 +57,17 @@ class _Node:
 
 
 @dataclass(slots=True)
-class Growth:
+class GrowingTree:
     """A growing tree, and the estimates at each of its nodes.
 
-    tokens, parents, survivals: of the nodes, in the order in which they were taken. weighed: by node, or ROOT, the
+    tokens, parents, survivals: of the nodes, in the order in which they were taken. estimates: by node, or ROOT, the
     tokens that might follow it. is_unsure: whether a node was left out because it was not sure enough.
     """
 
     tokens: list[int] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     survivals: list[float] = field(default_factory=list)
-    weighed: dict[int, list[Weighed]] = field(default_factory=dict)
+    estimates: dict[int, list[Estimate]] = field(default_factory=dict)
     is_unsure: bool = False
 
     def take(self, token: int, parent: int, survival: float) -> int:
@@ -88,7 +88,7 @@ class Growth:
         return nodes
 
 
-_NOTHING = Growth()
+_NOTHING = GrowingTree()
 """Stands for no tree; never changed."""
 
 
@@ -114,14 +114,14 @@ class Branches:
         min_survival: float,
         *,
         is_steered: bool = False,
-    ) -> Growth:
+    ) -> GrowingTree:
         """A tree of up to `max_nodes` nodes with a survival of `min_survival`.
 
         answer: the end of the row's text, for which the history is searched. trunk: the chain's offers by position.
         is_steered: whether the chain is steered. Then it knows more than the texts: its tokens keep their survival, and
         all others share the rest.
         """
-        self._grown = grown = Growth()
+        self._grown = grown = GrowingTree()
         self._is_steered = is_steered
         # By falling survival, then in the order in which they were found: among equals the trunk's token comes first.
         waiting: list[tuple[float, int, int, int, _Node]] = []
@@ -141,13 +141,15 @@ class Branches:
             _, _, parent, token, node = heappop(waiting)
             at = grown.take(token, parent, node.survival)
 
-    def grow_path(self, answer: Sequence[int], trunk: Sequence[Offers], max_tokens: int, min_survival: float) -> Growth:
+    def grow_path(
+        self, answer: Sequence[int], trunk: Sequence[Offers], max_tokens: int, min_survival: float
+    ) -> GrowingTree:
         """Only the surest path, for a target that takes no trees: as `grow`, but only each node's surest child.
 
         If the chain is very sure, or its survival far from `min_survival`, its choice stands. Where the chain ends, so
         does the path.
         """
-        self._grown = grown = Growth()
+        self._grown = grown = GrowingTree()
         self._is_steered = False
         node, at = self._root(answer), ROOT
         while len(grown.tokens) < max_tokens and (surest := self._surest(node, at, trunk, min_survival)):
@@ -164,18 +166,18 @@ class Branches:
         if grown is _NOTHING:
             return
         for node, token in zip(grown.path(committed), committed, strict=False):
-            self._mixer.learn(grown.weighed.get(node, ()), token)
+            self._mixer.learn(grown.estimates.get(node, ()), token)
         self.forget()
 
     def forget(self) -> None:
         """Drop the last tree."""
         self._grown = _NOTHING
 
-    def _said(self, node: _Node, walked: int) -> Recycled | None:
+    def _recycled(self, node: _Node, walked: int) -> Recycled | None:
         """The model's likeliest tokens where a node's context occurred in the row's own text."""
         return recycled(self._own, node.own, walked)
 
-    def _guesses(self) -> Likely:
+    def _guesses(self) -> LikelyNumbers:
         """The model's likeliest alternatives to the last token, which often come one position later.
 
         Guessing the token after the next from the last logits is from LogitSpec (Liu et al. 2025).
@@ -219,32 +221,32 @@ class Branches:
         is_bounded = node.survival < (MOST_OFFERED - 1) * min_survival
         most = int(node.survival / min_survival) + 1 if is_bounded else MOST_OFFERED
         offers = node.offers(trunk)
-        said, guesses = self._said(node, walked), self._guesses() if at == ROOT else ()
-        self._grown.weighed[at] = weighed = self._mixer.weigh(own, past, offers, most, said, guesses)
+        likely, guesses = self._recycled(node, walked), self._guesses() if at == ROOT else ()
+        self._grown.estimates[at] = estimates = self._mixer.weigh(own, past, offers, most, likely, guesses)
         drafted = next(iter(offers), None)
         if self._is_steered and drafted is not None:
-            return _beside(offers, weighed, node.survival)
-        total = max(1.0, _sum(weighed))
-        return [(each.token, node.survival * (each.chance / total), each.token == drafted) for each in weighed]
+            return _beside(offers, estimates, node.survival)
+        total = max(1.0, _sum(estimates))
+        return [(each.token, node.survival * (each.chance / total), each.token == drafted) for each in estimates]
 
 
-def _beside(offers: Offers, weighed: Sequence[Weighed], survival: float) -> list[tuple[int, float, bool]]:
+def _beside(offers: Offers, estimates: Sequence[Estimate], survival: float) -> list[tuple[int, float, bool]]:
     """As `Branches._children`, after a node of a steered chain: its token keeps its survival, others share the rest.
 
     The chain drafts the surest offered token that its grammar allows; surer ones were refused.
     """
     drafted, chance = next(iter(offers.items()))
-    others = [each for each in weighed[1:] if offers.get(each.token, 0.0) <= chance]
+    others = [each for each in estimates[1:] if offers.get(each.token, 0.0) <= chance]
     rest = 1.0 - chance
     total = max(rest, _sum(others))
     beside = [(each.token, survival * (each.chance / total * rest), False) for each in others]
     return [(drafted, survival * chance, True), *beside]
 
 
-def _sum(weighed: Sequence[Weighed]) -> float:
+def _sum(estimates: Sequence[Estimate]) -> float:
     """The sum of the chances, one by one like the compiled core; `sum` rounds differently."""
     total = 0.0
-    for each in weighed:
+    for each in estimates:
         total += each.chance
     return total
 

@@ -124,7 +124,7 @@ class Alternatives:
             self._of_goal[key] = found
         return self._of_goal[key]
 
-    def known(self, goal: Goal, json_type: str) -> list[Shape] | None:
+    def of_or_none(self, goal: Goal, json_type: str) -> list[Shape] | None:
         """As `of`; None if they depend on a goal that is being computed, or are too many."""
         try:
             return self.of(goal, json_type)

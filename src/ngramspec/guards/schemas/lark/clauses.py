@@ -39,7 +39,7 @@ class Clauses:
         self._clauses = frozenset(frozenset(next(numbers) for _ in clause) for clause in clauses)
         self._numbers: dict[object, int] = {}
         self._known: dict[tuple[int, int], int] = {}
-        self._asked: dict[tuple[int, str], frozenset[int]] = {}
+        self._options_about: dict[tuple[int, str], frozenset[int]] = {}
 
     @property
     def start(self) -> Open:
@@ -60,9 +60,11 @@ class Clauses:
         Raises TooLargeError if there are too many cases.
         """
         name = self._names[index]
-        asked = sorted({number for option in self._mentioning(name, before) for number, _ in self._goals[option][name]})
+        numbers = sorted(
+            {number for option in self._mentioning(name, before) for number, _ in self._goals[option][name]}
+        )
         cases = [(goal, before)]
-        for number in asked:
+        for number in numbers:
             cases = [more for case in cases for more in self._split(number, name, case)]
             if len(cases) > MAX_CASES:
                 reason = f"conditions on {shortened(name)} would be more than {MAX_CASES} cases"
@@ -85,8 +87,8 @@ class Clauses:
     def _split(self, number: int, name: str, case: tuple[Goal, Open]) -> Iterator[tuple[Goal, Open]]:
         """The case in which the value also fits the schema with `number`, and the one in which it does not."""
         goal, before = case
-        asking = self._asking(number, name)
-        touched = {options for options in before if not asking.isdisjoint(options)}
+        about = self._about(number, name)
+        touched = {options for options in before if not about.isdisjoint(options)}
         if not touched:
             yield case
             return
@@ -100,13 +102,13 @@ class Clauses:
             if all(left) and not self._context.ways.is_empty(found):
                 yield found, before - touched | left
 
-    def _asking(self, number: int, name: str) -> frozenset[int]:
+    def _about(self, number: int, name: str) -> frozenset[int]:
         """The options by which the value of `name` must, or must not, fit the schema with `number`."""
-        if (number, name) not in self._asked:
-            asked = {(number, True), (number, False)}
-            options = (option for option, goals in enumerate(self._goals) if not asked.isdisjoint(goals.get(name, ())))
-            self._asked[number, name] = frozenset(options)
-        return self._asked[number, name]
+        if (number, name) not in self._options_about:
+            either = {(number, True), (number, False)}
+            options = (option for option, goals in enumerate(self._goals) if not either.isdisjoint(goals.get(name, ())))
+            self._options_about[number, name] = frozenset(options)
+        return self._options_about[number, name]
 
     def _unsettled(self, before: Open, index: int) -> Open:
         """The clauses without an option that already holds, whatever comes after `index`."""

@@ -15,7 +15,7 @@ from math import ceil, floor, gcd, lcm
 from typing import TYPE_CHECKING
 
 from ngramspec.guards.schemas.lark.grammar import Body, Rule, Token
-from ngramspec.guards.schemas.remembering import within_a_source
+from ngramspec.guards.schemas.source_caches import cached_within_source
 from ngramspec.guards.schemas.terminals import InexpressibleError
 from ngramspec.guards.schemas.terminals.numbers import MAX_LISTED, common
 
@@ -135,7 +135,7 @@ class _State:
     after: tuple[tuple[str, int], ...]
 
 
-@within_a_source
+@cached_within_source
 def _automaton(divisors: tuple[int, ...], least: int, most: int | None) -> tuple[_State, ...]:
     """The states, the start first, for the digits of positive multiples of the first divisor but not of the others.
 

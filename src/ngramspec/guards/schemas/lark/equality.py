@@ -61,8 +61,8 @@ def bodies_of(shape: Items, context: Context) -> Iterator[Body]:
 
 def _refused(free: Items, shape: Items, reason: str, instead: str, context: Context) -> Iterator[Body]:
     """The arrays of `shape` with items that may be equal, after noting that `uniqueItems` is not enforced."""
-    assert shape.asked is not None
-    context.refuse(*shape.asked, reason, instead)
+    assert shape.unique_keyword is not None
+    context.refuse(*shape.unique_keyword, reason, instead)
     yield from arrays.bodies_of(free, context)
 
 

@@ -6,7 +6,6 @@ from typing import Any, Literal
 from ngramspec.guards.schemas.lark.shapes import (
     ANYTHING,
     UNITS,
-    Asked,
     Constants,
     Contains,
     Goal,
@@ -14,6 +13,7 @@ from ngramspec.guards.schemas.lark.shapes import (
     Members,
     Names,
     Numbers,
+    SchemaKeyword,
     Shape,
     Texts,
     exact,
@@ -122,8 +122,8 @@ def _of_array(node: Node, goal: ToGoal) -> Iterator[Demand]:
     if "contains" in node and (node.get("minContains", 1) or "maxContains" in node):
         yield _of_contains(node, goal(node["contains"], True))
     if node.get("uniqueItems"):
-        asked = node, "uniqueItems"
-        yield [Items(unique=True, asked=asked)], [Items(unique=False, least=2, asked=asked)]
+        keyword = node, "uniqueItems"
+        yield [Items(unique=True, unique_keyword=keyword)], [Items(unique=False, least=2, unique_keyword=keyword)]
 
 
 def _of_contains(node: Node, goal: Goal) -> Demand:
@@ -155,13 +155,13 @@ def _of_object(node: Node, goal: ToGoal) -> Iterator[Demand]:
         yield _of_rule(names, False, goal, (node, "propertyNames"))
     if "minProperties" in node and node["minProperties"] > 0:
         least = node["minProperties"]
-        yield [Members(least=least, asked=(node, "minProperties"))], [Members(most=least - 1)]
+        yield [Members(least=least, least_keyword=(node, "minProperties"))], [Members(most=least - 1)]
     if "maxProperties" in node:
         most = node["maxProperties"]
-        yield [Members(most=most)], [Members(least=most + 1, asked=(node, "maxProperties"))]
+        yield [Members(most=most)], [Members(least=most + 1, least_keyword=(node, "maxProperties"))]
 
 
-def _of_rule(names: Names, child: Schema, goal: ToGoal, asked: Asked) -> Demand:
+def _of_rule(names: Names, child: Schema, goal: ToGoal, keyword: SchemaKeyword) -> Demand:
     """All members with names in a set fit; complement: one of them does not."""
     wanted, broken = goal(child, True), goal(child, False)
     if child is True:
@@ -169,4 +169,4 @@ def _of_rule(names: Names, child: Schema, goal: ToGoal, asked: Asked) -> Demand:
     only = names.only
     if only is not None:
         return [Members(rules=((names, wanted),))], [Members(rules=((names, broken),), required=(only,))]
-    return [Members(rules=((names, wanted),))], [Members(some=frozenset([(names, broken)]), wanted=asked)]
+    return [Members(rules=((names, wanted),))], [Members(some=frozenset([(names, broken)]), some_keyword=keyword)]

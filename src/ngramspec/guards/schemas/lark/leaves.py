@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ngramspec.guards.schemas.lark.shapes import Numbers, Test, Texts
-from ngramspec.guards.schemas.remembering import within_a_source
+from ngramspec.guards.schemas.source_caches import cached_within_source
 from ngramspec.guards.schemas.terminals import InexpressibleError, Terminal, numbers, strings
 from ngramspec.guards.schemas.terminals.decimals import digits_of
 from ngramspec.guards.schemas.terminals.probing import is_possible
@@ -61,16 +61,16 @@ def around(shape: Numbers) -> Iterator[Numbers]:
         yield rest
 
 
-@within_a_source
+@cached_within_source
 def simplified(shape: Texts) -> Texts | None:
     """The same without "must fail" tests that no text of `shape` passes anyway; None if there is no text.
 
     Raises InexpressibleError.
     """
     passed = sorted(shape.passed)
-    if any(strings.are_apart(*pair) for pair in combinations(passed, 2)):
+    if any(strings.are_disjoint(*pair) for pair in combinations(passed, 2)):
         return None
-    failed = (test for test in shape.failed if not any(strings.are_apart(test, other) for other in passed))
+    failed = (test for test in shape.failed if not any(strings.are_disjoint(test, other) for other in passed))
     return replace(shape, failed=frozenset(failed))
 
 
@@ -87,7 +87,7 @@ def of_texts(shape: Texts) -> Terminal | None:
     return Terminal(f"{found} & ~({excluded})", found.helpers)
 
 
-@within_a_source
+@cached_within_source
 def _of_all(shape: Texts) -> Terminal | None:
     return strings.terminal(
         patterns=_named("pattern", shape.passed),
@@ -142,7 +142,7 @@ def _passes(test: Test, text: str) -> bool:
     return passed
 
 
-@within_a_source
+@cached_within_source
 def _matcher(shape: Texts) -> "LLMatcher | None":
     """A byte-level matcher of the terminal alone; None if it matches nothing."""
     from llguidance import LLMatcher, LLTokenizer

@@ -222,8 +222,8 @@ class _Chain:
         """The bounds on the number of members; 0 and None if there are none."""
         least = shape.least if shape.least > len(self._required) else 0
         if least > len(self._required) + 1 and self._regions:
-            assert shape.asked is not None
-            self._context.refuse(*shape.asked, REPEATED, None)
+            assert shape.least_keyword is not None
+            self._context.refuse(*shape.least_keyword, REPEATED, None)
             least = len(self._required) + 1
         is_moot = shape.most is not None and not self._regions and shape.most >= len(self._names)
         return least, None if is_moot else shape.most
@@ -232,8 +232,8 @@ class _Chain:
         """Drop demands that may need two members of one region, and those combined with a bound on all members."""
         crowded = [region for region in self._regions if len(region.meets) > 1]
         if crowded or (self._most is not None and any(region.meets for region in self._regions)):
-            assert shape.wanted is not None
-            self._context.refuse(*shape.wanted, TWO_DEMANDS, None)
+            assert shape.some_keyword is not None
+            self._context.refuse(*shape.some_keyword, TWO_DEMANDS, None)
             self._some = []
 
 

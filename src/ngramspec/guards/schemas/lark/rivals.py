@@ -64,7 +64,7 @@ def _values(ways: Alternatives, goal: Goal) -> Tags | None:
         return None
     found: Tags = frozenset()
     for kind in UNITS:
-        shapes = ways.known(goal, kind)
+        shapes = ways.of_or_none(goal, kind)
         if shapes is None:
             return None
         for shape in shapes:

@@ -14,7 +14,7 @@ ANYTHING: Goal = frozenset()
 NOTHING: Goal = frozenset([(0, True)])
 Test = tuple[Literal["pattern", "format"], str]
 """A pattern that matches in a text, or a format that the text has."""
-Asked = tuple[Node, str]
+SchemaKeyword = tuple[Node, str]
 """A schema and its keyword."""
 NUMBER = int | float | Decimal
 
@@ -141,7 +141,7 @@ class Contains:
 class Items:
     """Arrays. unique: True if all items differ, False if some two are equal, None for both.
 
-    asked: the keyword that requires `unique`.
+    unique_keyword: the one that requires `unique`.
     """
 
     prefix: tuple[Goal, ...] = ()
@@ -150,7 +150,7 @@ class Items:
     most: int | None = None
     contains: frozenset[Contains] = frozenset()
     unique: bool | None = None
-    asked: Asked | None = field(default=None, compare=False)
+    unique_keyword: SchemaKeyword | None = field(default=None, compare=False)
 
     def both(self, other: "Items") -> "Items | None":
         """What both allow; None for nothing."""
@@ -163,7 +163,9 @@ class Items:
         prefix = tuple(self.item(index) | other.item(index) for index in range(length))
         unique = self.unique if other.unique is None else other.unique
         contains = self.contains | other.contains
-        return Items(prefix, self.rest | other.rest, least, most, contains, unique, self.asked or other.asked)
+        return Items(
+            prefix, self.rest | other.rest, least, most, contains, unique, self.unique_keyword or other.unique_keyword
+        )
 
     def item(self, index: int) -> Goal:
         """What the item at `index` must fit."""
@@ -202,8 +204,8 @@ class Members:
     """Objects. rules: goals of the values whose names are in a set. some: sets and goals that some member must fit.
 
     Rules come in the order in which names are declared. clauses: each has options of which one must hold; they are
-    followed name by name (`objects.py`) if they would be too many written out. asked, wanted: the keywords that require
-    `least`, and `some`.
+    followed name by name (`objects.py`) if they would be too many written out. least_keyword, some_keyword: those that
+    require `least`, and `some`.
     """
 
     rules: tuple[tuple[Names, Goal], ...] = ()
@@ -212,8 +214,8 @@ class Members:
     least: int = 0
     most: int | None = None
     clauses: "tuple[Clause, ...]" = ()
-    asked: Asked | None = field(default=None, compare=False)
-    wanted: Asked | None = field(default=None, compare=False)
+    least_keyword: SchemaKeyword | None = field(default=None, compare=False)
+    some_keyword: SchemaKeyword | None = field(default=None, compare=False)
 
     @classmethod
     def without(cls, name: str) -> "Members":
@@ -228,9 +230,10 @@ class Members:
             return None
         rules = tuple(dict.fromkeys((*self.rules, *other.rules)))
         some = self.some | other.some
-        asked, wanted = self.asked or other.asked, self.wanted or other.wanted
+        least_keyword = self.least_keyword or other.least_keyword
+        some_keyword = self.some_keyword or other.some_keyword
         clauses = tuple(dict.fromkeys((*self.clauses, *other.clauses)))
-        return Members(rules, required, some, least, most, clauses, asked, wanted)
+        return Members(rules, required, some, least, most, clauses, least_keyword, some_keyword)
 
     @property
     def is_by_name(self) -> bool:

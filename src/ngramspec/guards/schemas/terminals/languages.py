@@ -17,21 +17,21 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Concatenation:
     """A concatenation; without parts, the empty text."""
 
     parts: "tuple[Language, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
+class Union:
     """A union; without options, the empty language."""
 
     options: "tuple[Language, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class Repetition:
     """A language repeated from `least` to `most` times; most: None for any number."""
 
     part: "Language"
@@ -40,26 +40,26 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class Intersection:
     """An intersection of at least one part."""
 
     parts: "tuple[Language, ...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class Complement:
     """A complement."""
 
     part: "Language"
 
 
-Language = Letters | Text | Joined | Either | Repeated | Both | Other
+Language = Letters | Text | Concatenation | Union | Repetition | Intersection | Complement
 
-EMPTY = Joined()
+EMPTY = Concatenation()
 """The empty text alone."""
-NOTHING = Either()
+NOTHING = Union()
 """No text."""
-ALL = Repeated(ANY_LETTER, 0, None)
+ALL = Repetition(ANY_LETTER, 0, None)
 """Every text."""
 
 
@@ -69,19 +69,19 @@ def joined(*parts: Language) -> Language:
     for part in parts:
         if part == NOTHING:
             return NOTHING
-        for one in part.parts if isinstance(part, Joined) else (part,):
+        for one in part.parts if isinstance(part, Concatenation) else (part,):
             if one == ALL:
                 while found and (few := _as_few(found[-1])) != found[-1]:
                     found[-1:] = [] if few == EMPTY else [few]
             following = _as_few(one) if found and found[-1] == ALL else one
             if following != EMPTY and not (found and found[-1] == ALL == following):
                 found.append(following)
-    return found[0] if len(found) == 1 else Joined(tuple(found))
+    return found[0] if len(found) == 1 else Concatenation(tuple(found))
 
 
 def _as_few(part: Language) -> Language:
     """A repetition at its least count, which is equivalent next to "any text"."""
-    if part == ALL or not isinstance(part, Repeated) or part.most == part.least:
+    if part == ALL or not isinstance(part, Repetition) or part.most == part.least:
         return part
     return repeated(part.part, part.least, part.least)
 
@@ -90,10 +90,10 @@ def either(*options: Language) -> Language:
     """The union of `options`."""
     found: dict[Language, None] = {}
     for option in options:
-        found |= dict.fromkeys(option.options if isinstance(option, Either) else (option,))
+        found |= dict.fromkeys(option.options if isinstance(option, Union) else (option,))
     if ALL in found:
         return ALL
-    return next(iter(found)) if len(found) == 1 else Either(tuple(found))
+    return next(iter(found)) if len(found) == 1 else Union(tuple(found))
 
 
 def repeated(part: Language, least: int, most: int | None) -> Language:
@@ -102,14 +102,14 @@ def repeated(part: Language, least: int, most: int | None) -> Language:
         return EMPTY
     if part == NOTHING or (least, most) == (1, 1):
         return part
-    return Repeated(part, least, most)
+    return Repetition(part, least, most)
 
 
 def both(*parts: Language) -> Language:
     """The intersection of `parts`."""
     found: dict[Language, None] = {}
     for part in parts:
-        found |= dict.fromkeys(part.parts if isinstance(part, Both) else (part,))
+        found |= dict.fromkeys(part.parts if isinstance(part, Intersection) else (part,))
     found.pop(ALL, None)
     if not found:
         return ALL
@@ -117,21 +117,21 @@ def both(*parts: Language) -> Language:
         return NOTHING
     if EMPTY in found:
         return EMPTY if all(map(has_empty, found)) else NOTHING
-    return next(iter(found)) if len(found) == 1 else Both(tuple(found))
+    return next(iter(found)) if len(found) == 1 else Intersection(tuple(found))
 
 
-def other(part: Language) -> Language:
+def complement(part: Language) -> Language:
     """All other texts."""
     if part == ALL:
         return NOTHING
     if part == NOTHING:
         return ALL
     match part:
-        case Other(inner):
+        case Complement(inner):
             return inner
-        case Joined((Repeated(Letters() as before, 0, None), Letters() as found, rest)) if rest == ALL:
-            return _never(before, found) or Other(part)
-    return Other(part)
+        case Concatenation((Repetition(Letters() as before, 0, None), Letters() as found, rest)) if rest == ALL:
+            return _never(before, found) or Complement(part)
+    return Complement(part)
 
 
 def _never(before: Letters, found: Letters) -> Language | None:
@@ -152,13 +152,13 @@ def has_empty(language: Language) -> bool:
     match language:
         case Letters() | Text():
             return False
-        case Joined(parts) | Both(parts):
+        case Concatenation(parts) | Intersection(parts):
             return all(map(has_empty, parts))
-        case Either(options):
+        case Union(options):
             return any(map(has_empty, options))
-        case Repeated(part, least, _):
+        case Repetition(part, least, _):
             return not least or has_empty(part)
-        case Other(part):
+        case Complement(part):
             return not has_empty(part)
 
 
@@ -169,15 +169,15 @@ def least_length(language: Language) -> int:
             return 1
         case Text(value):
             return len(value)
-        case Joined(parts):
+        case Concatenation(parts):
             return sum(map(least_length, parts))
-        case Either(options):
+        case Union(options):
             return min(map(least_length, options), default=0)
-        case Repeated(part, least, _):
+        case Repetition(part, least, _):
             return least * least_length(part)
-        case Both(parts):
+        case Intersection(parts):
             return max(map(least_length, parts))
-        case Other(part):
+        case Complement(part):
             return int(has_empty(part))
 
 
@@ -188,31 +188,31 @@ def most_length(language: Language) -> int | None:
             return 1
         case Text(value):
             return len(value)
-        case Joined(parts):
+        case Concatenation(parts):
             lengths = list(map(most_length, parts))
             return None if None in lengths else sum(length for length in lengths if length is not None)
-        case Either(options):
+        case Union(options):
             lengths = list(map(most_length, options))
             return None if None in lengths else max((length for length in lengths if length is not None), default=0)
-        case Repeated(part, _, most):
+        case Repetition(part, _, most):
             length = most_length(part)
             return 0 if length == 0 else None if length is None or most is None else length * most
-        case Both(parts):
+        case Intersection(parts):
             return min((length for length in map(most_length, parts) if length is not None), default=None)
-        case Other():
+        case Complement():
             return None
 
 
 def has_nested(language: Language, *, is_inside: bool = False) -> bool:
     """Whether there are nested repetitions, intersections or complements."""
     match language:
-        case Joined(parts):
+        case Concatenation(parts):
             return any(has_nested(part, is_inside=is_inside) for part in parts)
-        case Either(options):
+        case Union(options):
             return any(has_nested(option, is_inside=is_inside) for option in options)
-        case Repeated(part, _, most):
+        case Repetition(part, _, most):
             return is_inside or has_nested(part, is_inside=most != 1)
-        case Both() | Other():
+        case Intersection() | Complement():
             return True
     return False
 

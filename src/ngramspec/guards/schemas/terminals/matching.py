@@ -15,15 +15,15 @@ from ngramspec.guards.schemas.terminals.languages import (
     NOTHING,
     Language,
     both,
+    complement,
     either,
     has_empty,
     joined,
     least_length,
     most_length,
-    other,
     repeated,
 )
-from ngramspec.guards.schemas.trees import Choice, End, Look, Repeat, Sequence, Start, Tree, tree_of
+from ngramspec.guards.schemas.trees import Alternation, End, Lookaround, Repeat, Sequence, Start, Tree, tree_of
 
 MAX_WAYS = 2_000
 """Most pieces that are followed; alternatives with assertions multiply."""
@@ -43,11 +43,11 @@ def language_of(pattern: str) -> Language:
 
 def _num_assertions(tree: Tree) -> int:
     match tree:
-        case Look(part):
+        case Lookaround(part):
             return 1 + _num_assertions(part)
         case Start() | End():
             return 1
-        case Sequence(parts) | Choice(parts):
+        case Sequence(parts) | Alternation(parts):
             return sum(map(_num_assertions, parts))
         case Repeat(part):
             return _num_assertions(part)
@@ -56,9 +56,9 @@ def _num_assertions(tree: Tree) -> int:
 
 def _has_assertions(tree: Tree) -> bool:
     match tree:
-        case Look() | Start() | End():
+        case Lookaround() | Start() | End():
             return True
-        case Sequence(parts) | Choice(parts):
+        case Sequence(parts) | Alternation(parts):
             return any(map(_has_assertions, parts))
         case Repeat(part):
             return _has_assertions(part)
@@ -72,7 +72,7 @@ def _plain(tree: Tree) -> Language:
             return NOTHING if tree.is_empty else tree
         case Sequence(parts):
             return joined(*map(_plain, parts))
-        case Choice(options):
+        case Alternation(options):
             return either(*map(_plain, options))
         case Repeat(part, least, most):
             return repeated(_plain(part), least, most)
@@ -103,20 +103,22 @@ class _Follower:
         match first:
             case Sequence(inner):
                 return self._rest((*inner, *rest), read, is_from_start=is_from_start)
-            case Choice(options):
+            case Alternation(options):
                 ways = (self._rest((option, *rest), read, is_from_start=is_from_start) for option in options)
                 return either(*ways)
             case Repeat():
                 return self._repeated(first, rest, read, is_from_start=is_from_start)
             case Start():
                 return self._rest(rest, _at_start(read, is_from_start=is_from_start), is_from_start=is_from_start)
-            case Look(part, True, is_negated):
+            case Lookaround(part, True, is_negated):
                 seen = self._behind(part, read, is_from_start=is_from_start)
-                read = both(read, other(seen) if is_negated else seen)
+                read = both(read, complement(seen) if is_negated else seen)
                 return self._rest(rest, read, is_from_start=is_from_start)
-            case Look(part, False, is_negated):
+            case Lookaround(part, False, is_negated):
                 seen = self._ahead(part, read, is_from_start=is_from_start)
-                return joined(read, both(self._after(rest, read, is_from_start), other(seen) if is_negated else seen))
+                return joined(
+                    read, both(self._after(rest, read, is_from_start), complement(seen) if is_negated else seen)
+                )
             case End():
                 return joined(read, both(self._after(rest, read, is_from_start), EMPTY))
         raise AssertionError(first)
@@ -130,7 +132,7 @@ class _Follower:
     def _behind(self, part: Tree, read: Language, *, is_from_start: bool) -> Language:
         """The texts that end with a match of `part`, as far as `read` goes back."""
         match part:
-            case Choice(options):
+            case Alternation(options):
                 return either(*(self._behind(option, read, is_from_start=is_from_start) for option in options))
             case Sequence((Start(), *inner)) if is_from_start and not any(map(_has_assertions, inner)):
                 return joined(*map(_plain, inner))
@@ -161,10 +163,10 @@ class _Follower:
     def _tempered(self, part: Repeat) -> Language:
         """One character after another up to the end of the text, each with lookaheads before or after it."""
         parts = part.part.parts if isinstance(part.part, Sequence) else (part.part,)
-        letters = [index for index, inner in enumerate(parts) if not isinstance(inner, Look)]
+        letters = [index for index, inner in enumerate(parts) if not isinstance(inner, Lookaround)]
         if (
             len(letters) != 1
-            or not isinstance(parts[letters[0]], Letters | Choice)
+            or not isinstance(parts[letters[0]], Letters | Alternation)
             or _has_assertions(parts[letters[0]])
         ):
             raise PatternError("assertions that are repeated with more than one character")
@@ -174,14 +176,14 @@ class _Follower:
         some = joined(letter, ALL)
         allowed = repeated(letter, part.least, part.most)
         for index, look in enumerate(parts):
-            if not isinstance(look, Look):
+            if not isinstance(look, Lookaround):
                 continue
             if look.is_behind:
                 raise PatternError("a lookbehind that is repeated")
             seen = self._ahead(look.part, EMPTY, is_from_start=False)
-            wrong = seen if look.is_negated else other(seen)
+            wrong = seen if look.is_negated else complement(seen)
             wrong = joined(ALL, both(wrong, some)) if index < letters[0] else joined(ALL, some_letter(wrong))
-            allowed = both(allowed, other(wrong))
+            allowed = both(allowed, complement(wrong))
         return allowed
 
 

@@ -40,12 +40,12 @@ def by_remainder(divisor: int, num_digits: int | None, *, has_point: bool, is_mu
     if divisor <= MAX_ELIMINATED and gcd(divisor, 10) == 1:
         found = _eliminated(divisor)
         return found if is_multiple else Terminal(f"~{found}", found.helpers)
-    asked = MOST_DIGITS if num_digits is None else min(num_digits, MOST_DIGITS)
-    counted = asked
+    most = MOST_DIGITS if num_digits is None else min(num_digits, MOST_DIGITS)
+    counted = most
     while (1 + has_point) * num_counted(divisor, counted, is_multiple) > MAX_COUNTED:
         counted -= 1
-    if counted < min(asked, LEAST_DIGITS):
-        raise InexpressibleError(f"the remainders of {divisor} are too many to tell them apart over {asked} digits")
+    if counted < min(most, LEAST_DIGITS):
+        raise InexpressibleError(f"the remainders of {divisor} are too many to tell them apart over {most} digits")
     lengths = range(1, counted + 1) if gcd(divisor, 10) > 1 else [counted]
     if has_point:
         helpers = _nodes("BEFORE", divisor, counted, is_multiple, _nodes("AFTER", divisor, counted, is_multiple))

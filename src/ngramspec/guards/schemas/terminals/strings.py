@@ -6,25 +6,25 @@ from functools import cache
 from ngramspec.guards.schemas.formats import ALL_PATTERNS, LENGTHS
 from ngramspec.guards.schemas.letters import ANY_LETTER, Letters
 from ngramspec.guards.schemas.patterns import PatternError
-from ngramspec.guards.schemas.remembering import within_a_source
-from ngramspec.guards.schemas.terminals import apart
+from ngramspec.guards.schemas.source_caches import cached_within_source
+from ngramspec.guards.schemas.terminals import disjoint
 from ngramspec.guards.schemas.terminals.languages import (
     ALL,
     EMPTY,
     NOTHING,
-    Both,
-    Either,
+    Complement,
+    Intersection,
     Language,
-    Other,
-    Repeated,
+    Repetition,
     Text,
+    Union,
     both,
+    complement,
     either,
     has_nested,
     least_length,
     most_length,
     one_text,
-    other,
     repeated,
 )
 from ngramspec.guards.schemas.terminals.matching import language_of
@@ -69,18 +69,18 @@ def terminal(
 
 def is_tangled(found: Language) -> bool:
     """Whether it contains intersections and complements, other than of listed texts."""
-    if not isinstance(found, Other):
+    if not isinstance(found, Complement):
         return not is_regex(found)
-    options = found.part.options if isinstance(found.part, Either) else (found.part,)
+    options = found.part.options if isinstance(found.part, Union) else (found.part,)
     return not all(isinstance(option, Text) or option == EMPTY for option in options)
 
 
 def is_simple(found: Language) -> bool:
     """Whether it is a length, optionally with a pattern without nested repetitions."""
     return (
-        isinstance(found, Both)
+        isinstance(found, Intersection)
         and len(found.parts) == 2
-        and any(isinstance(part, Repeated) and isinstance(part.part, Letters) for part in found.parts)
+        and any(isinstance(part, Repetition) and isinstance(part.part, Letters) for part in found.parts)
         and not any(map(has_nested, found.parts))
     )
 
@@ -92,13 +92,13 @@ def literal(text: str) -> Terminal:
     return found
 
 
-def are_apart(one: tuple[str, str], other: tuple[str, str]) -> bool:
+def are_disjoint(one: tuple[str, str], other: tuple[str, str]) -> bool:
     """Whether certainly no text fits both, each ("pattern", …) or ("format", …). Raises InexpressibleError."""
     try:
         languages = [_of_format(said) if kind == "format" else _found(said) for kind, said in (one, other)]
     except PatternError as error:
         raise InexpressibleError(str(error)) from error
-    return apart.are_apart(*languages)
+    return disjoint.are_disjoint(*languages)
 
 
 def language(
@@ -114,8 +114,8 @@ def language(
     """The texts that `terminal` describes."""
     parts = [_found(pattern) for pattern in patterns]
     parts += [_of_format(name) for name in formats]
-    parts += [other(_found(pattern)) for pattern in not_patterns]
-    parts += [other(_of_format(name)) for name in not_formats]
+    parts += [complement(_found(pattern)) for pattern in not_patterns]
+    parts += [complement(_of_format(name)) for name in not_formats]
     if texts is not None:
         parts.append(either(*map(one_text, texts)))
     if max_length is not None and min_length > max_length:
@@ -129,7 +129,7 @@ def language(
     return both(*parts) if parts else ALL
 
 
-@within_a_source
+@cached_within_source
 def _found(pattern: str) -> Language:
     try:
         return language_of(pattern)

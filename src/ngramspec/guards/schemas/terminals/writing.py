@@ -4,13 +4,13 @@ from ngramspec.guards.schemas.letters import Letters, spelled, spelling
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.terminals.languages import (
     ALL,
-    Both,
-    Either,
-    Joined,
+    Complement,
+    Concatenation,
+    Intersection,
     Language,
-    Other,
-    Repeated,
+    Repetition,
     Text,
+    Union,
 )  # fmt: skip
 
 MAX_DEPTH = 90
@@ -32,11 +32,11 @@ def regex(language: Language, depth: int = 0) -> str:
             return spelled(language)
         case Text(value):
             return spelling(value)
-        case Joined(parts):
-            return "".join(_grouped(part, depth) if isinstance(part, Either) else regex(part, depth) for part in parts)
-        case Either(options):
+        case Concatenation(parts):
+            return "".join(_grouped(part, depth) if isinstance(part, Union) else regex(part, depth) for part in parts)
+        case Union(options):
             return "|".join(regex(option, depth) for option in options) if options else r"[^\s\S]"
-        case Repeated(part, least, most):
+        case Repetition(part, least, most):
             inner = regex(part, depth) if isinstance(part, Letters) else _grouped(part, depth)
             return inner + _times(least, most)
     raise AssertionError(language)
@@ -56,13 +56,13 @@ def _times(least: int, most: int | None) -> str:
 def is_regex(language: Language) -> bool:
     """Whether it contains neither intersections nor complements."""
     match language:
-        case Both() | Other():
+        case Intersection() | Complement():
             return False
-        case Joined(parts):
+        case Concatenation(parts):
             return all(map(is_regex, parts))
-        case Either(options):
+        case Union(options):
             return all(map(is_regex, options))
-        case Repeated(part):
+        case Repetition(part):
             return is_regex(part)
     return True
 
@@ -72,17 +72,17 @@ def lark(language: Language, depth: int = 0) -> str:
     if depth > MAX_DEPTH:
         raise PatternError(f"more than {MAX_DEPTH} groups within one another")
     if is_regex(language):
-        return f"/{regex(language, depth)}/" if language != Joined() else '""'
+        return f"/{regex(language, depth)}/" if language != Concatenation() else '""'
     match language:
-        case Joined(parts):
+        case Concatenation(parts):
             return f"({' '.join(_runs(parts, depth + 1))})"
-        case Either(options):
+        case Union(options):
             return f"({' | '.join(lark(option, depth + 1) for option in options)})"
-        case Repeated(part, least, most):
+        case Repetition(part, least, most):
             return f"({lark(part, depth + 1)}{_times(least, most)})"
-        case Both(parts):
+        case Intersection(parts):
             return _both(parts, depth + 1)
-        case Other():
+        case Complement():
             return _both((language,), depth + 1)
     raise AssertionError(language)
 
@@ -94,10 +94,12 @@ def _both(parts: tuple[Language, ...], depth: int) -> str:
     llguidance 1.9.1 expands `&` into a union of intersections: for twelve patterns that may each begin anywhere these
     are thousands, and it gives up. A `|` below `~` is not expanded; but checking whether anything is left takes longer.
     """
-    lengths = [lark(part, depth) for part in parts if isinstance(part, Repeated) and isinstance(part.part, Letters)]
-    found = [lark(part, depth) for part in parts if not isinstance(part, Other | Repeated)]
-    found += [lark(part, depth) for part in parts if isinstance(part, Repeated) and not isinstance(part.part, Letters)]
-    others = [lark(part.part, depth) for part in parts if isinstance(part, Other)]
+    lengths = [lark(part, depth) for part in parts if isinstance(part, Repetition) and isinstance(part.part, Letters)]
+    found = [lark(part, depth) for part in parts if not isinstance(part, Complement | Repetition)]
+    found += [
+        lark(part, depth) for part in parts if isinstance(part, Repetition) and not isinstance(part.part, Letters)
+    ]
+    others = [lark(part.part, depth) for part in parts if isinstance(part, Complement)]
     if len(found) > MAX_AT_ONCE:
         raise PatternError(f"more than {MAX_AT_ONCE} patterns or lookaheads that must all find a match")
     if len(parts) > 1 and any(map(_is_spread, parts)):
@@ -113,12 +115,12 @@ def _both(parts: tuple[Language, ...], depth: int) -> str:
 
 def _is_spread(part: Language) -> bool:
     """Whether characters are counted from many positions at once, as in `a.{20}b`, each with a state of its own."""
-    most = MAX_SPREAD_OUTSIDE if isinstance(part, Other) else MAX_SPREAD
-    pieces = part.part if isinstance(part, Other) else part
-    if not isinstance(pieces, Joined) or pieces.parts[:1] != (ALL,):
+    most = MAX_SPREAD_OUTSIDE if isinstance(part, Complement) else MAX_SPREAD
+    pieces = part.part if isinstance(part, Complement) else part
+    if not isinstance(pieces, Concatenation) or pieces.parts[:1] != (ALL,):
         return False
     return any(
-        isinstance(piece, Repeated)
+        isinstance(piece, Repetition)
         and isinstance(piece.part, Letters)
         and piece.part.is_large
         and max(piece.least, piece.most or 0) > most
@@ -135,7 +137,7 @@ def _runs(parts: tuple[Language, ...], depth: int) -> list[str]:
             run.append(part)
             continue
         if run:
-            found.append(lark(Joined(tuple(run)) if len(run) > 1 else run[0], depth))
+            found.append(lark(Concatenation(tuple(run)) if len(run) > 1 else run[0], depth))
             run = []
         if part is not None:
             found.append(lark(part, depth))
