@@ -122,6 +122,7 @@ class Real:
             )
 
         with ModelEngine(self._model, spec, max_rows=clients, record=None if drafts else record) as engine:
+            self._warm_up(engine, clients)
             while waiting or active:
                 while waiting and len(active) < clients:
                     number = waiting.popleft()
@@ -142,6 +143,14 @@ class Real:
         if not drafts:
             self.traces = [traces[number] for number in range(len(times))]
         return times
+
+    def _warm_up(self, engine: ModelEngine, clients: int) -> None:
+        """Let the engine allocate its memory: it decodes the longest requests at once, without a segment."""
+        for each in sorted(self._requests, key=lambda each: each.prompt.shape[1])[-clients:]:
+            mask = torch.ones_like(each.prompt)
+            engine.add(each.prompt, attention_mask=mask, max_new_tokens=each.max_new_tokens, speculate=False)
+        while not engine.is_idle:
+            engine.step()
 
 
 def simulated(traces: Sequence[Trace], found: Calibration, clients: int) -> Both:
@@ -229,7 +238,6 @@ def main() -> None:
             print(f"round {number + 1}: the fit is off by {errors}", flush=True)
             engine = Real(model, requests)
             for clients in given.clients:
-                Real(model, requests[:2]).serve(clients, costs, drafts=True)  # warm-up
                 real[clients].append({drafts: engine.serve(clients, costs, drafts=drafts) for drafts in (False, True)})
                 claimed[clients].append(simulated(engine.traces, found, clients))
     wide_console().print(table(real, claimed))
