@@ -1,10 +1,11 @@
 """A machine with a model on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ngramspec.decoding import PassPrices
+from ngramspec.decoding.calibration_file import MeasuredPass
 from ngramspec.decoding.machine_prices import FREE, HostPrices
 
 
@@ -14,6 +15,7 @@ class Machine:
 
     max_prompt_tokens: most tokens of a prompt that are read for each token that other rows emit (`Engine`).
     table: what the budget begins with (`MeasuredCosts.state`), as in `ngramspec serve --costs`; None: with nothing.
+    measured: the passes to which the prices were fitted, if they are known (`CorrectedPasses`).
     """
 
     passes: PassPrices
@@ -21,3 +23,4 @@ class Machine:
     max_rows: int = 256
     max_prompt_tokens: int = 256
     table: Mapping[str, Any] | None = None
+    measured: Sequence[MeasuredPass] = ()

@@ -7,6 +7,7 @@ from ngramspec.decoding import Plan, Reading, Row, Settled, Shape, Target
 from ngramspec.drafting import ROOT, Draft, Likely, Tree
 from ngramspec.replay import GuardedRow
 from ngramspec.simulate.clock import VirtualClock
+from ngramspec.simulate.corrected_passes import CorrectedPasses
 from ngramspec.simulate.machine import Machine
 
 
@@ -33,6 +34,7 @@ class RecordedTarget(Target):
         """machine: prices of passes. clock: advanced by them. takes_trees: whether drafts may be trees."""
         self.num_passes, self.takes_trees = 0, takes_trees
         self._machine, self._clock, self._had_tree = machine, clock, False
+        self._passes = CorrectedPasses(machine.passes, machine.measured)
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """One token for each row, or the prompt of a row that reads its prompt."""
@@ -73,7 +75,7 @@ class RecordedTarget(Target):
     def _make(self, shape: Shape) -> None:
         host = self._machine.host
         self.num_passes += 1
-        self._clock.advance(self._machine.passes.seconds(shape) + host.loop_of_pass + host.loop_of_row * shape.rows)
+        self._clock.advance(self._passes.seconds(shape) + host.loop_of_pass + host.loop_of_row * shape.rows)
 
 
 def _settled(plan: Plan) -> Settled:
