@@ -116,10 +116,10 @@ class Real:
             top_logprobs: npt.NDArray[np.float32],
             segment: str | None,
         ) -> None:
-            top = Alternatives(top_ids, top_logprobs)
-            traces[self._numbers[tuple(prompt)]] = Trace(
-                np.array(prompt, np.int32), np.array(output, np.int32), segment, output_top=top
-            )
+            number, top = self._numbers.get(tuple(prompt)), Alternatives(top_ids, top_logprobs)
+            if number is not None:  # none: of the warm-up
+                texts = np.array(prompt, np.int32), np.array(output, np.int32)
+                traces[number] = Trace(*texts, segment, output_top=top)
 
         with ModelEngine(self._model, spec, max_rows=clients, record=None if drafts else record) as engine:
             self._warm_up(engine, clients)
@@ -145,10 +145,10 @@ class Real:
         return times
 
     def _warm_up(self, engine: ModelEngine, clients: int) -> None:
-        """Let the engine allocate its memory: it decodes the longest requests at once, without a segment."""
+        """Let the engine allocate its memory: it decodes the longest prompts at once, backwards, so as to know none."""
         for each in sorted(self._requests, key=lambda each: each.prompt.shape[1])[-clients:]:
-            mask = torch.ones_like(each.prompt)
-            engine.add(each.prompt, attention_mask=mask, max_new_tokens=each.max_new_tokens, speculate=False)
+            prompt, mask = each.prompt.flip(1), torch.ones_like(each.prompt)
+            engine.add(prompt, attention_mask=mask, max_new_tokens=each.max_new_tokens, speculate=False)
         while not engine.is_idle:
             engine.step()
 
