@@ -13,6 +13,8 @@ from ngramspec.errors import GuardError
 from ngramspec.guards import Guard, Limits
 from tests.guards.vocabularies import BYTES
 
+pytestmark = pytest.mark.usefixtures("machine_pace")
+
 MOST_SECONDS = 0.05
 MEGABYTE = 1_000_000
 QUICK = Limits(max_seconds=2.0)
