@@ -94,6 +94,16 @@ def test_a_comparison_is_recorded_once_and_a_second_run_is_appended(
     assert rows[: len(PROMPTS)] == rows[len(PROMPTS) :]
 
 
+def test_a_recording_that_cannot_grow_is_refused_in_one_sentence(
+    run: Command, model: Path, write: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "old.jsonl.gz").write_bytes(b"old")
+    file = write("p.txt", "ab")
+    outcome = run("generate", "--model", model, "--prompt-file", file, "--record", tmp_path / "old.jsonl.gz")
+    said = "a file that grows must be new or empty, got one that has something in it: name another"
+    assert (2, f"ngramspec: {tmp_path / 'old.jsonl.gz'}: {said}\n") == (outcome.code, outcome.errors)
+
+
 def test_a_streamed_text_is_recorded_gzipped_by_name(run: Command, model: Path, write: Write, tmp_path: Path) -> None:
     path = tmp_path / "recorded.jsonl.gz"
     file = write("prompt.txt", PROMPTS[0])
