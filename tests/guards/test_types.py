@@ -136,6 +136,7 @@ def test_a_class_that_says_what_becomes_of_other_keys_is_not_warned_of() -> None
     ("schema", "message"),
     [
         ({"propertes": {"a": {}}}, "'propertes' at the root, which has no effect there: did you mean 'properties'"),
+        ({"propertys": {"a": {}}}, "did you mean 'properties'"),
         ({"type": "array", "items": {"tpye": "string"}}, "'tpye' at /items, .* did you mean 'type'"),
         ({"properties": {"a/b": {"enums": [1]}}}, "'enums' at /properties/a~1b, .* did you mean 'enum'"),
         ({"anyof": [{"type": "string"}]}, "did you mean 'anyOf'"),

@@ -94,8 +94,14 @@ def _sentence(error: Exception) -> str:
     if not error.filename:
         return "a file must have a name, got '': name one"
     way_out = _WAYS_OUT.get(error.errno or 0, "name another, or a copy of what it holds")
+    if error.errno == errno.ENOENT and not _folder_exists(error.filename):  # of a file to read, or to write
+        way_out = "make the folder, or name one that exists"
     near = _did_you_mean(error.filename) if error.errno == errno.ENOENT else ""
     return f"{named(error.filename)} must be a file that can be read, got: {error.strerror}: {way_out}{near}"
+
+
+def _folder_exists(name: object) -> bool:
+    return not isinstance(name, str | bytes | os.PathLike) or Path(os.fsdecode(name)).parent.is_dir()
 
 
 def _did_you_mean(name: object) -> str:

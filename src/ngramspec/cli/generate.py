@@ -36,7 +36,11 @@ def generate(
     max_draft_tokens: MaxDraftTokens = None,
     costs: Costs = None,
     segment: Annotated[
-        str | None, typer.Option(help="A name for this traffic: later prompts are drafted for from earlier answers.")
+        str | None,
+        typer.Option(
+            help="A name for this traffic: later prompts are drafted for from earlier answers. A line of a .jsonl file"
+            ' may have its own "segment".'
+        ),
     ] = None,
     schema: Annotated[str | None, typer.Option(help="Write JSON that fits the JSON schema in this file.")] = None,
     regex: Annotated[str | None, typer.Option(help="Write text that matches this regex.")] = None,
@@ -65,7 +69,7 @@ def generate(
     """Generate text. It goes to standard output, statistics go to standard error.
 
     The text of one prompt is streamed. For a .jsonl file each result is a line of {"prompt", "output"}, or of
-    {"messages"} with the answer appended, which `ngramspec replay` reads.
+    {"messages"} with the answer appended, and its "segment" if it has one, which `ngramspec replay` reads.
     """
     settings = _settings(sample=sample, temperature=temperature, top_p=top_p)
     if compare and sample and batch > 1:

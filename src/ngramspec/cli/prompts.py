@@ -40,10 +40,11 @@ class Prompt:
 
     def recording_row(self, output: str) -> dict[str, object]:
         """Prompt and output as a line that `ngramspec replay` reads."""
+        segment = {} if self.segment is None else {"segment": self.segment}
         if self.chat is None:
-            return {"prompt": self.text, "output": output}
+            return {"prompt": self.text, "output": output, **segment}
         tools = {} if self.chat.tools is None else {"tools": self.chat.tools}
-        return {"messages": [*self.chat.messages, {"role": "assistant", "content": output}], **tools}
+        return {"messages": [*self.chat.messages, {"role": "assistant", "content": output}], **tools, **segment}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ class _Shown(TextStreamer):
 
 @dataclass(slots=True)
 class _Decoded:
-    """A decoded batch. prompt: ids and mask, `int64[B, P]`. output: `int64[B, n]`."""
+    """A decoded batch. prompt: ids and mask, `int64[B, P]`. segments: of each row. output: `int64[B, n]`."""
 
     prompt: dict[str, "Tensor"]
+    segments: list[str | None]
     output: "Tensor"
     top: TopTokensRecorder
 
@@ -44,6 +45,7 @@ class _Decoded:
 class TimedDecoder:
     """Decodes with one model, one Speculator and one set of `generate()` settings, and sums the times.
 
+    segment: of prompts that name none.
     seconds, plain_seconds: wall times of decoding. num_compared: texts that were also decoded plainly.
     """
 
@@ -73,22 +75,22 @@ class TimedDecoder:
     def stream(self, prompt: Prompt) -> None:
         """Print the text while it is generated."""
         streamer = _Shown(self._loaded.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        encoded = self._encode([prompt])
-        _, self.seconds = timed(lambda: self._drafted(encoded, streamer=streamer))
+        encoded, segments = self._encode([prompt]), self._segments([prompt])
+        _, self.seconds = timed(lambda: self._drafted(encoded, segments, streamer=streamer))
 
     def decode(self, prompts: Sequence[Prompt]) -> list[str]:
         """The texts of one batch."""
-        encoded = self._encode(prompts)
-        output, seconds = timed(lambda: self._drafted(encoded))
+        encoded, segments = self._encode(prompts), self._segments(prompts)
+        output, seconds = timed(lambda: self._drafted(encoded, segments))
         self.seconds += seconds
         return self._texts(output)
 
     def compare(self, prompts: Sequence[Prompt]) -> list[str]:
         """The texts of one batch, which is also decoded plainly."""
-        encoded = self._encode(prompts)
+        encoded, segments = self._encode(prompts), self._segments(prompts)
         if not self.num_compared:
-            self._warm_up(encoded)
-        made = compare(lambda: self._plain(encoded), lambda: self._drafted(encoded))
+            self._warm_up(encoded, segments)
+        made = compare(lambda: self._plain(encoded), lambda: self._drafted(encoded, segments))
         self.seconds += made.speculative_seconds
         self.plain_seconds += made.plain_seconds
         self.num_compared += len(prompts)
@@ -105,7 +107,7 @@ class TimedDecoder:
         for row, tokens in enumerate(self._decoded.output.tolist()):
             output = _ended(tokens, ends)
             top = self._decoded.top.of_row(row, len(output))
-            self._recording.write(ids[row][mask[row].bool()].tolist(), output, *top, self._segment)
+            self._recording.write(ids[row][mask[row].bool()].tolist(), output, *top, self._decoded.segments[row])
         self._decoded = None
 
     def __str__(self) -> str:
@@ -131,8 +133,17 @@ class TimedDecoder:
     def _encode(self, prompts: Sequence[Prompt]) -> dict[str, "Tensor"]:
         return self._loaded.encode(prompts, chat=self._chat)
 
-    def _drafted(self, encoded: dict[str, "Tensor"], spec: Speculator | None = None, **more: Any) -> "Tensor":
-        settings = self._settings | {"segment": self._segment} | more
+    def _segments(self, prompts: Sequence[Prompt]) -> list[str | None]:
+        return [self._segment if prompt.segment is None else prompt.segment for prompt in prompts]
+
+    def _drafted(
+        self,
+        encoded: dict[str, "Tensor"],
+        segments: list[str | None],
+        spec: Speculator | None = None,
+        **more: Any,
+    ) -> "Tensor":
+        settings = self._settings | {"segment": segments} | more
         top = None if self._recording is None or spec is not None else TopTokensRecorder()
         processors = [each for each in (top, self._guard) if each is not None]  # before masks: the model's own scores
         if processors:
@@ -141,7 +152,7 @@ class TimedDecoder:
             settings["eos_token_id"] = self._ends()
         output = self._loaded.generate(encoded, spec or self._spec, **settings)
         if top is not None:
-            self._decoded = _Decoded(encoded, output, top)
+            self._decoded = _Decoded(encoded, segments, output, top)
         return output
 
     def _plain(self, encoded: dict[str, "Tensor"], **more: Any) -> "Tensor":
@@ -159,10 +170,10 @@ class TimedDecoder:
     def _texts(self, output: "Tensor") -> list[str]:
         return [decode(self._loaded.tokenizer, tokens) for tokens in output.tolist()]
 
-    def _warm_up(self, encoded: dict[str, "Tensor"]) -> None:
+    def _warm_up(self, encoded: dict[str, "Tensor"], segments: list[str | None]) -> None:
         with torch.random.fork_rng():
             self._plain(encoded, max_new_tokens=WARM_UP_TOKENS)
-            self._drafted(encoded, Speculator(), max_new_tokens=WARM_UP_TOKENS)
+            self._drafted(encoded, segments, Speculator(), max_new_tokens=WARM_UP_TOKENS)
 
 
 def _ended(tokens: list[int], ends: Collection[int]) -> list[int]:

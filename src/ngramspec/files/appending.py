@@ -71,4 +71,5 @@ class Appended:
         self._file.truncate(size - len(unfinished))
 
     def _refused(self, broken: str) -> OSError:
-        return OSError(errno.EPERM, f"a file that grows {broken}: name another", named(self._path))
+        # One argument: a message of several is taken for the system's own words, and explained once more.
+        return OSError(f"{named(self._path)}: a file that grows {broken}: name another")

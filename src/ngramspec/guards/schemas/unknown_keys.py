@@ -74,7 +74,8 @@ def _nearest(keyword: str) -> str | None:
 
 
 def _plain(keyword: str) -> str:
-    return keyword.lower().strip("$").replace("_", "").replace("-", "")
+    plain = keyword.lower().strip("$").replace("_", "").replace("-", "")
+    return plain[:-2] + "ies" if plain.endswith("ys") else plain  # "propertys"
 
 
 _PLAIN = {_plain(keyword): keyword for keyword in sorted(SAYING)}
