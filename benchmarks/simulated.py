@@ -209,8 +209,8 @@ def table(real: dict[int, list[Both]], claimed: dict[int, list[Both]]) -> Table:
 
 
 def _gain(both: Both) -> float:
-    off, on = (np.mean([one.latency for one in both[drafts]]) for drafts in (False, True))
-    return float(off / on)
+    off, on = ([one.latency for one in both[drafts]] for drafts in (False, True))
+    return Gain.of(off, on).ratio
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ngramspec import CostsError, Speculator
 from ngramspec.calibration import calibrate, fitted_passes, model
-from ngramspec.calibration.fitting import errors, shape_of
+from ngramspec.calibration.fitting import errors
 from ngramspec.calibration.model import contexts_of, num_reports
 from ngramspec.decoding import FITS, Clock, DraftingPrices, HostPrices, PassPrices, Plan, Reading, Shape
 from ngramspec.decoding.calibration_file import Calibration, MeasuredPass, read_calibration
@@ -50,7 +50,7 @@ def test_any_prices_are_found_again_from_passes_that_cost_them(
 ) -> None:
     measured = measured_by(PassPrices(base, of_row, of_token, of_cached, of_pair, pads=True))
     found = fitted_passes(measured)
-    assert [each.seconds for each in measured] == pytest.approx([found.seconds(shape_of(each)) for each in measured])
+    assert [each.seconds for each in measured] == pytest.approx([found.seconds(each.shape) for each in measured])
     assert errors(found, measured)["worst"] < 1e-6
 
 
@@ -67,7 +67,7 @@ def test_no_price_of_any_fit_is_below_0_and_none_of_one_price_is_better(seconds:
 
 
 def off(prices: PassPrices, measured: Rows[MeasuredPass]) -> float:
-    return sum((prices.seconds(shape_of(each)) / each.seconds - 1.0) ** 2 for each in measured)
+    return sum((prices.seconds(each.shape) / each.seconds - 1.0) ** 2 for each in measured)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ngramspec.decoding import PassPrices, Shape
+from ngramspec.decoding import PassPrices
 from ngramspec.decoding.calibration_file import MeasuredPass
 from ngramspec.drafting import FloatArray
 
@@ -53,13 +53,8 @@ def fitted(terms: Sequence[Sequence[float]], seconds: Sequence[float], num_neede
 
 def errors(passes: PassPrices, measured: Sequence[MeasuredPass]) -> dict[str, float]:
     """The median and the largest relative error of the prices over the measured passes."""
-    shares = [abs(passes.seconds(shape_of(each)) / each.seconds - 1.0) for each in measured]
+    shares = [abs(passes.seconds(each.shape) / each.seconds - 1.0) for each in measured]
     return {"median": float(np.median(shares)), "worst": max(shares)}
-
-
-def shape_of(measured: MeasuredPass) -> Shape:
-    """The shape of a measured pass."""
-    return Shape(measured.rows, measured.columns, measured.rows * measured.columns, measured.context)
 
 
 def _terms(measured: MeasuredPass) -> tuple[float, ...]:

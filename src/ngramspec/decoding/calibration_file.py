@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ngramspec.decoding.cost_state import checked_state
+from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.machine_prices import DraftingPrices, HostPrices, PassPrices
 from ngramspec.errors import CostsError, shortened
 from ngramspec.files import writing
@@ -31,6 +32,11 @@ class MeasuredPass:
     columns: int
     context: int
     seconds: float
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape."""
+        return Shape(self.rows, self.columns, self.rows * self.columns, self.context)
 
 
 @dataclass(frozen=True, slots=True)

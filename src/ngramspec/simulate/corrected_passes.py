@@ -25,8 +25,7 @@ class CorrectedPasses:
         self._fit = fit
         errors: dict[tuple[int, int], list[float]] = defaultdict(list)
         for each in measured:
-            shape = Shape(each.rows, each.columns, each.rows * each.columns, each.context)
-            errors[each.rows, each.columns].append(math.log(each.seconds / fit.seconds(shape)))
+            errors[each.rows, each.columns].append(math.log(each.seconds / fit.seconds(each.shape)))
         lines: dict[int, Line] = defaultdict(list)
         for (rows, columns), found in sorted(errors.items()):
             lines[rows].append((math.log(columns), sum(found) / len(found)))
