@@ -155,7 +155,7 @@ class Real:
 
 def simulated(traces: Sequence[Trace], found: Calibration, clients: int) -> Both:
     """The same requests, simulated."""
-    machine = Machine(found.passes, found.host, max_rows=clients, table=found.table, measured=found.measured)
+    machine = Machine.of(found, max_rows=clients)
     [load] = closed_loops(len(traces), [clients])
     arms = {False: OFF, True: Arm(AdaptiveLookup, takes_trees=True)}
     return {drafts: list(Service(machine, arm).run(traces, load.arrivals()).served) for drafts, arm in arms.items()}

@@ -32,4 +32,4 @@ def machine_of(cost: str) -> tuple[Machine, str]:
         f"by what passes of {found.model} in {found.dtype} cost on {found.hardware}; the fit is off by"
         f" {off['median']:.0%} at the median, and {off['worst']:.0%} at worst."
     )
-    return Machine(found.passes, found.host, table=found.table, measured=found.measured), words
+    return Machine.of(found), words

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ngramspec.decoding import PassPrices
-from ngramspec.decoding.calibration_file import MeasuredPass
+from ngramspec.decoding.calibration_file import Calibration, MeasuredPass
 from ngramspec.decoding.machine_prices import FREE, HostPrices
 
 
@@ -24,3 +24,8 @@ class Machine:
     max_prompt_tokens: int = 256
     table: Mapping[str, Any] | None = None
     measured: Sequence[MeasuredPass] = ()
+
+    @classmethod
+    def of(cls, found: Calibration, max_rows: int = 256) -> "Machine":
+        """The calibrated one."""
+        return cls(found.passes, found.host, max_rows, table=found.table, measured=found.measured)
